@@ -4,12 +4,18 @@ import { defineConfig } from 'vitest/config';
 const source = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
 export default defineConfig({
-  resolve: { alias: [{ find: /^furrow$/, replacement: source('./src/index.ts') }] },
+  resolve: {
+    alias: [
+      { find: /^furrow$/, replacement: source('./src/index.ts') },
+      { find: /^furrow\/golem$/, replacement: source('./src/golem/index.ts') },
+      { find: /^furrow\/testing$/, replacement: source('./src/testing/index.ts') },
+    ],
+  },
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/build.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // Two cores: more workers only make real processes slower to start.
     maxWorkers: 2,
   },
