@@ -3,9 +3,10 @@ import { closest, distance } from 'fastest-levenshtein';
 /** `; did you mean "x"?` when a known name is near enough to be a typo, else an empty string. */
 export function didYouMean(name: string, known: readonly string[]): string {
   if (known.length === 0) return '';
-  const nearest = closest(name.toLowerCase(), [...known]);
-  return distance(name.toLowerCase(), nearest.toLowerCase()) <= Math.max(2, Math.floor(name.length / 3))
-    ? `; did you mean "${nearest}"?`
+  const lower = known.map((one) => one.toLowerCase());
+  const nearest = closest(name.toLowerCase(), lower);
+  return distance(name.toLowerCase(), nearest) <= Math.max(2, Math.floor(name.length / 3))
+    ? `; did you mean "${known[lower.indexOf(nearest)]}"?`
     : '';
 }
 
