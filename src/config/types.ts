@@ -23,27 +23,36 @@ export interface SubscriptionConfig {
   readonly everyN: number;
   /** Only what the query states. */
   readonly qos: Partial<QualityOfService>;
+  /** Full name of the message type that the subscriber expects, if the query states one (`type=`). */
+  readonly type?: string;
+  /** JSON path in the file it was read from, for messages: `configs[2].subscriptions[0]`. */
+  readonly at?: string;
 }
 
 /** A path that a service publishes, from its `uris`. */
 export interface PublishedPath {
   readonly path: string;
-  /** Full protobuf message name. */
+  /** Full protobuf message name; empty when the uri states none, as in plain farm-ng configurations. */
   readonly type: string;
-  /** Proto file of the type, as farm-ng peers import it: `google/protobuf/struct.proto`. */
+  /** Proto file of the type, as farm-ng peers import it: `google/protobuf/struct.proto`. Empty when not stated. */
   readonly pb: string;
   /** Events kept for subscribers that come back. Default 0. */
   readonly history: number;
   /** Whether the last event is kept for new subscribers. Default false. */
   readonly latch: boolean;
+  /** JSON path in the file it was read from. */
+  readonly at?: string;
 }
 
 /** A path that a service answers requests on, from its `uris` with scheme `request`. */
 export interface RequestPath {
+  /** Topic with its leading slash; a `*` at its end stands for any rest: `/header/*`. */
   readonly path: string;
-  /** Full protobuf message names. */
+  /** Full protobuf message names; empty when the uri states none. */
   readonly request: string;
   readonly reply: string;
+  /** JSON path in the file it was read from. */
+  readonly at?: string;
 }
 
 /** farm-ng's level numbers. */
@@ -52,7 +61,9 @@ export type LogLevel = 'notset' | 'debug' | 'info' | 'warning' | 'error' | 'crit
 /** One entry of a configuration. Without a port it is a set of subscriptions, not a server. */
 export interface ServiceConfig {
   readonly name: string;
+  /** Default `localhost`. */
   readonly host: string;
+  /** 1 to 65535. */
   readonly port?: number;
   readonly subscriptions: readonly SubscriptionConfig[];
   readonly published: readonly PublishedPath[];
@@ -60,6 +71,8 @@ export interface ServiceConfig {
   /** Free strings, as written; `parseArgs` types them. */
   readonly args: readonly string[];
   readonly logLevel: LogLevel;
+  /** JSON path in the file it was read from: `configs[2]`, or empty when the file is a single entry. */
+  readonly at?: string;
 }
 
 /** A whole `service_config.json`, checked and frozen. */
