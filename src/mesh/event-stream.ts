@@ -1,0 +1,283 @@
+import { type Observable, Subject } from 'rxjs';
+import type { Clock } from '../base/clock.js';
+import { MeshError, type MeshErrorCode } from '../base/errors.js';
+import type { Logger } from '../base/logger.js';
+import { pause } from '../base/pause.js';
+import type { QualityOfService } from '../config/types.js';
+import { EventMemo } from '../messages/event-memo.js';
+import { type EventDecoder, MeshEvent } from '../messages/mesh-event.js';
+import type { TypeRegistry } from '../messages/registry.js';
+import { semantics } from '../messages/timestamp.js';
+import { anyPath, isWildcard, matchesPath, normalizePath } from '../messages/uri.js';
+import type { Headers, IncomingStream } from '../wire/types.js';
+import { backoffMs, longestBackoffMs } from './backoff.js';
+import type { Connection } from './connection.js';
+import { epochOf, firstOf, peerVersion, prefixHeaders, resumeHeaders, versionHeaders } from './protocol.js';
+import { subscriptionQuery } from './quality.js';
+import { type Gap, SequenceTracker } from './sequence-tracker.js';
+
+/** What to subscribe to, and how the publisher queues for it (see QualityOfService). */
+export interface SubscribeRequest<P extends string = string> extends Partial<QualityOfService> {
+  /** A path, `*` for all, or `/prefix/*`. */
+  readonly path: P;
+  /** Deliver every n-th sequence only. Default 0: all. */
+  readonly everyN?: number;
+}
+
+export interface EventStreamOptions {
+  readonly service: string;
+  readonly request: SubscribeRequest;
+  readonly connection: Connection;
+  readonly version: string;
+  readonly registry: TypeRegistry;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Any of them ends the stream. */
+  readonly signals: readonly AbortSignal[];
+  unknownType(type: string): void;
+  /** Called at each connection to a service that is not furrow's; the client says it once. */
+  farmNgService(): void;
+}
+
+export interface StreamCounts {
+  /** Events given to the program. */
+  readonly received: number;
+  /** Events it asked for and will not get. */
+  readonly lost: number;
+  /** Times the stream was taken up again. */
+  readonly reconnects: number;
+}
+
+// Trying again cannot mend these.
+const finalCodes: ReadonlySet<MeshErrorCode> = new Set<MeshErrorCode>([
+  'invalid-argument',
+  'permission-denied',
+  'unauthenticated',
+  'unimplemented',
+  'failed-precondition',
+  'out-of-range',
+]);
+
+/** The events of one subscription. Iterate it once; what is not read stays with the publisher, in its bounded queue. */
+export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
+  private readonly options: EventStreamOptions;
+  private readonly pattern: string;
+  private readonly tracker: SequenceTracker;
+  private readonly gaps = new Subject<Gap>();
+  private readonly decoder: EventDecoder;
+  private readonly ended = new AbortController();
+  private epoch: string | undefined;
+  private received = 0;
+  private lost = 0;
+  private connects = 0;
+  private started = false;
+  private lastWarning = '';
+
+  constructor(options: EventStreamOptions) {
+    this.options = options;
+    this.pattern = normalizePath(options.request.path);
+    this.tracker = new SequenceTracker(options.service, options.request.everyN ?? 0);
+    this.decoder = { registry: options.registry, unknownType: options.unknownType, memo: new EventMemo() };
+  }
+
+  /** Tells, as soon as it is certain, which events are gone. Hot; completes when the stream ends. */
+  get gaps$(): Observable<Gap> {
+    return this.gaps;
+  }
+
+  get counts(): StreamCounts {
+    return { received: this.received, lost: this.lost, reconnects: Math.max(0, this.connects - 1) };
+  }
+
+  /** Events one by one. Errors: see `EventClient.events`. */
+  [Symbol.asyncIterator](): AsyncIterator<MeshEvent<T>> {
+    const batches = this.batches();
+    let batch: readonly MeshEvent<T>[] = [];
+    let at = 0;
+    const next = async (): Promise<IteratorResult<MeshEvent<T>>> => {
+      while (at >= batch.length) {
+        const step = await batches.next();
+        if (step.done) return { done: true, value: undefined };
+        batch = step.value;
+        at = 0;
+      }
+      return { done: false, value: batch[at++]! };
+    };
+    return {
+      next,
+      return: async () => {
+        // A generator that is waiting for the wire runs its cleanup only when the wait ends.
+        this.ended.abort();
+        await batches.return(undefined);
+        this.gaps.complete();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  /** All events that lie ready, at once; resolves when the stream has ended. For code on the path of every event. */
+  async forEachBatch(take: (batch: readonly MeshEvent<T>[]) => void): Promise<void> {
+    for await (const batch of this.batches()) take(batch);
+  }
+
+  private async *batches(): AsyncGenerator<readonly MeshEvent<T>[]> {
+    if (this.started) throw new MeshError('failed-precondition', 'this stream is read already; call events() again');
+    this.started = true;
+    const { signals } = this.options;
+    const end = (): void => this.ended.abort();
+    for (const signal of signals) {
+      if (signal.aborted) end();
+      signal.addEventListener('abort', end, { once: true });
+    }
+    try {
+      for (let attempt = 0; !this.ended.signal.aborted; attempt++) {
+        const before = this.received;
+        const beganMs = performance.now();
+        yield* this.connect();
+        // It was really up, so the next attempts start quick again; a stream that ends at once must not be hurried.
+        if (this.received > before || performance.now() - beganMs > longestBackoffMs) attempt = 0;
+        await pause(backoffMs(attempt), this.ended.signal);
+      }
+    } finally {
+      for (const signal of signals) signal.removeEventListener('abort', end);
+      this.ended.abort();
+      this.gaps.complete();
+    }
+  }
+
+  /** One connection's worth of events; returns when it is lost, throws what is final. */
+  private async *connect(): AsyncGenerator<readonly MeshEvent<T>[]> {
+    const { connection } = this.options;
+    const { channel, givenUp, release } = connection.lend();
+    const cancel = new AbortController();
+    const stop = (): void => cancel.abort();
+    this.ended.signal.addEventListener('abort', stop, { once: true });
+    givenUp.addEventListener('abort', stop, { once: true });
+    if (connection.state.status === 'idle') connection.report({ status: 'connecting' });
+    try {
+      const stream = channel.stream('subscribe', this.encodeRequest(), {
+        headers: this.headers(),
+        signal: cancel.signal,
+        // Megabytes fit into the buffers on the way, so that keeping one takes both ends. Not for wildcards: their
+        // latched events are one for each path.
+        keepLast: this.options.request.overflow === 'latest' && !isWildcard(this.pattern),
+      });
+      this.begin(await stream.headers);
+      yield* this.read(stream);
+      this.interrupted(
+        new MeshError('unavailable', `${this.options.service} at ${connection.address} ended the stream`),
+      );
+    } catch (error) {
+      if (this.ended.signal.aborted) return;
+      const failure = givenUp.aborted ? MeshError.from(givenUp.reason) : MeshError.from(error);
+      if (finalCodes.has(failure.code)) {
+        const at = `${this.options.service}${this.pattern}`;
+        throw new MeshError(failure.code, `subscription to ${at}: ${failure.message}`, { cause: failure });
+      }
+      this.interrupted(failure);
+    } finally {
+      this.ended.signal.removeEventListener('abort', stop);
+      givenUp.removeEventListener('abort', stop);
+      cancel.abort();
+      release();
+    }
+  }
+
+  private async *read(stream: IncomingStream): AsyncGenerator<readonly MeshEvent<T>[]> {
+    const { clock, connection, service } = this.options;
+    const filters = isPrefix(this.pattern) && this.epoch === undefined;
+    for await (const messages of stream) {
+      connection.heard();
+      const received = {
+        stamp: clock.monotonic(),
+        clockName: clock.monotonicName,
+        semantics: semantics.clientReceive,
+      };
+      const events: MeshEvent<T>[] = [];
+      for (const bytes of messages) {
+        try {
+          const event = MeshEvent.fromEnvelope<T>(bytes, this.decoder, { publisher: service, received });
+          if (filters && !matchesPath(this.pattern, event.path)) continue;
+          const identity = this.epoch === undefined ? event.eventBytes : undefined;
+          const gaps = this.tracker.received(event.path, event.sequence, identity);
+          if (gaps === undefined) continue;
+          this.tell(gaps);
+          events.push(event);
+        } catch (error) {
+          this.malformed(error);
+        }
+      }
+      this.received += events.length;
+      if (events.length > 0) yield events;
+    }
+  }
+
+  /** One broken event must not cost those behind it; a stream begun anew would only bring it again. */
+  private malformed(error: unknown): void {
+    this.lost += 1;
+    this.warn(`${this.options.service} sent an event that cannot be read and is left out: ${(error as Error).message}`);
+  }
+
+  private begin(headers: Headers): void {
+    const { connection } = this.options;
+    const epoch = epochOf(headers);
+    const version = peerVersion(headers);
+    if (epoch === undefined) this.options.farmNgService();
+    const restarted = this.epoch !== undefined && epoch !== this.epoch;
+    this.tell(this.tracker.connected(firstOf(headers), restarted));
+    this.epoch = epoch;
+    this.connects += 1;
+    connection.heard();
+    connection.report({
+      status: 'connected',
+      ...(epoch === undefined ? {} : { epoch }),
+      ...(version === undefined ? {} : { version }),
+    });
+  }
+
+  private tell(gaps: readonly Gap[]): void {
+    for (const gap of gaps) {
+      this.lost += gap.count;
+      this.gaps.next(gap);
+    }
+  }
+
+  private interrupted(failure: MeshError): void {
+    const { connection, service } = this.options;
+    // The service is there, and has had enough of this subscriber.
+    if (failure.code !== 'resource-exhausted') connection.report({ status: 'away', reason: failure.message });
+    if (failure.code !== 'unavailable' && failure.code !== 'cancelled') {
+      this.warn(`the subscription to ${service}${this.pattern} was interrupted: ${failure.message}`);
+    }
+  }
+
+  /** Says a thing once, however often it happens in a row. */
+  private warn(message: string): void {
+    if (message === this.lastWarning) return;
+    this.lastWarning = message;
+    this.options.logger.warn(message);
+  }
+
+  private encodeRequest(): Uint8Array {
+    const { registry, request, service } = this.options;
+    const query = subscriptionQuery(service, request);
+    // farm-ng knows no prefixes: ours travels in a header, and the `*` serves both.
+    const path = isPrefix(this.pattern) ? anyPath : this.pattern;
+    return registry.encode('farm_ng.core.proto.SubscribeRequest', {
+      uri: { scheme: 'protobuf', path, query },
+      everyN: request.everyN ?? 0,
+    });
+  }
+
+  private headers(): Headers {
+    return {
+      ...versionHeaders(this.options.version),
+      ...(isPrefix(this.pattern) ? prefixHeaders(this.pattern) : {}),
+      ...(this.epoch === undefined ? {} : resumeHeaders({ epoch: this.epoch, next: this.tracker.next })),
+    };
+  }
+}
+
+function isPrefix(pattern: string): boolean {
+  return pattern !== anyPath && isWildcard(pattern);
+}

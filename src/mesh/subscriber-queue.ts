@@ -1,0 +1,129 @@
+import type { QualityOfService } from '../config/types.js';
+
+/** An event as it lies in queues: encoded once, shared by all of them. */
+export interface EncodedEvent {
+  readonly path: string;
+  readonly sequence: number;
+  /** The whole SubscribeReply. */
+  readonly bytes: Buffer;
+}
+
+/** Bytes queued by all subscribers of a service, against their common limit. */
+export class ByteBudget {
+  used = 0;
+
+  constructor(readonly limit: number) {}
+}
+
+/** What became of an event that was offered to a queue. */
+export type Offer =
+  /** It lies in the queue; nothing was lost. */
+  | 'queued'
+  /** It, or older events in its favour, were dropped. */
+  | 'dropped'
+  /** It lies in the queue beyond its bounds: the publisher must wait. */
+  | 'waiting'
+  /** `block` only: not even a waiting place is left; the subscriber must be ended. */
+  | 'overrun';
+
+/**
+ * The queue between a publisher and one subscriber. It is bounded by events (`depth`), by its own bytes and by the
+ * bytes of all queues of the service; what happens at the bound is the subscription's `overflow`.
+ */
+export class SubscriberQueue {
+  /** Events that this subscriber lost here. */
+  dropped = 0;
+  private readonly quality: QualityOfService;
+  private readonly maxBytes: number;
+  private readonly budget: ByteBudget;
+  private events: EncodedEvent[] = [];
+  private head = 0;
+  private bytes = 0;
+
+  constructor(quality: QualityOfService, maxBytes: number, budget: ByteBudget) {
+    this.quality = quality;
+    this.maxBytes = maxBytes;
+    this.budget = budget;
+  }
+
+  get length(): number {
+    return this.events.length - this.head;
+  }
+
+  get queuedBytes(): number {
+    return this.bytes;
+  }
+
+  /**
+   * `block`: how many of the newest events lie beyond the depth, or beyond half of the bytes; the other half is for
+   * those that wait.
+   */
+  get beyond(): number {
+    return this.bytes * 2 > this.maxBytes ? this.length : Math.max(0, this.length - this.quality.depth);
+  }
+
+  offer(event: EncodedEvent): Offer {
+    const { overflow, depth } = this.quality;
+    const size = event.bytes.length;
+    if (overflow === 'block') {
+      if (!this.fits(size)) return 'overrun';
+      this.append(event);
+      return this.beyond > 0 ? 'waiting' : 'queued';
+    }
+    if (this.length < depth && this.fits(size)) {
+      this.append(event);
+      return 'queued';
+    }
+    if (overflow === 'drop-newest') {
+      this.dropped += 1;
+      return 'dropped';
+    }
+    while (this.length > 0 && (this.length >= depth || !this.fits(size))) {
+      this.shift();
+      this.dropped += 1;
+    }
+    if (this.fits(size)) this.append(event);
+    else this.dropped += 1;
+    return 'dropped';
+  }
+
+  /** Takes the oldest event. */
+  shift(): EncodedEvent | undefined {
+    const event = this.events[this.head];
+    if (event === undefined) return undefined;
+    this.events[this.head] = undefined as never;
+    this.head += 1;
+    this.bytes -= event.bytes.length;
+    this.budget.used -= event.bytes.length;
+    if (this.head === this.events.length) {
+      this.events.length = 0;
+      this.head = 0;
+    } else if (this.head >= 1024 && this.head * 2 >= this.events.length) {
+      this.events = this.events.slice(this.head);
+      this.head = 0;
+    }
+    return event;
+  }
+
+  /** Empties the queue and gives its bytes back; gives the events thrown away. */
+  clear(): readonly EncodedEvent[] {
+    const thrownAway = this.events.slice(this.head);
+    this.events = [];
+    this.head = 0;
+    this.budget.used -= this.bytes;
+    this.bytes = 0;
+    return thrownAway;
+  }
+
+  private append(event: EncodedEvent): void {
+    this.events.push(event);
+    this.bytes += event.bytes.length;
+    this.budget.used += event.bytes.length;
+  }
+
+  private fits(size: number): boolean {
+    // An empty queue takes any one event, or a message larger than the bound could never be sent.
+    if (this.length === 0) return this.budget.used + size <= this.budget.limit || this.budget.used === 0;
+    return this.bytes + size <= this.maxBytes && this.budget.used + size <= this.budget.limit;
+  }
+}

@@ -1,0 +1,117 @@
+import type { Clock } from '../base/clock.js';
+import { EnvelopeTemplate } from '../messages/envelope.js';
+import { semantics, type Timestamp } from '../messages/timestamp.js';
+import { eventUri, type Uri } from '../messages/uri.js';
+import { History } from './history.js';
+import type { Subscriber } from './subscriber.js';
+import type { EncodedEvent } from './subscriber-queue.js';
+
+// farm-ng's window for `<path>/rate`.
+const rateWindow = 50;
+
+export interface TopicOptions {
+  readonly service: string;
+  readonly path: string;
+  readonly type: string;
+  /** Proto file of the type. */
+  readonly pb: string;
+  /** Events kept for subscribers that come back. */
+  readonly history: number;
+  readonly maxHistoryBytes: number;
+  /** Keep the last event for new subscribers. */
+  readonly latch: boolean;
+}
+
+/** What became of one published event. */
+export interface Delivery {
+  /** Subscribers that asked for this event. */
+  readonly subscribers: number;
+  /** Those of them that lost an event to make room, or lost this one. */
+  readonly dropped: number;
+}
+
+/** One path that a service publishes: its sequence, its subscribers, what it keeps for later ones. */
+export class Topic {
+  readonly path: string;
+  readonly type: string;
+  readonly uri: Uri;
+  /** The sequence of the next event. */
+  next = 0;
+  sendCount = 0;
+  dropped = 0;
+  readonly subscribers = new Set<Subscriber>();
+  private readonly template: EnvelopeTemplate;
+  private readonly history: History;
+  private readonly latch: boolean;
+  private latched: EncodedEvent | undefined;
+  private readonly clock: Clock;
+  private readonly sendTimes: number[] = [];
+
+  constructor(options: TopicOptions, clock: Clock) {
+    const { path, type, pb, service } = options;
+    this.path = path;
+    this.type = type;
+    this.uri = eventUri(clock.host, path, type, pb, service);
+    this.latch = options.latch;
+    this.clock = clock;
+    this.template = new EnvelopeTemplate(this.uri, clock, semantics.serviceSend);
+    this.history = new History(options.history, options.maxHistoryBytes);
+  }
+
+  /** Events per second over the last 50 sends; 0 before the second. */
+  get rateHz(): number {
+    const { sendTimes } = this;
+    if (sendTimes.length < 2) return 0;
+    const oldest = sendTimes[this.sendCount <= rateWindow ? 0 : this.sendCount % rateWindow] ?? 0;
+    const newest = sendTimes[(this.sendCount - 1) % rateWindow] ?? 0;
+    return newest > oldest ? (sendTimes.length - 1) / (newest - oldest) : 0;
+  }
+
+  /** Makes the next event of this path around a payload. */
+  encode(payload: Uint8Array, timestamps: readonly Timestamp[] | undefined): EncodedEvent {
+    const sequence = this.next;
+    return { path: this.path, sequence, bytes: this.template.encode(payload, sequence, timestamps) };
+  }
+
+  /** Keeps an event and offers it to every subscriber; a promise when a `block` subscriber makes it wait. */
+  publish(event: EncodedEvent, latch: boolean): Delivery | Promise<Delivery> {
+    // A recording that is played again: what is held belongs to the time before.
+    if (event.sequence < this.next) this.history.clear();
+    this.next = event.sequence + 1;
+    this.sendTimes[this.sendCount % rateWindow] = this.clock.monotonic();
+    this.sendCount += 1;
+    this.history.add(event);
+    if (latch || this.latch) this.latched = event;
+    let subscribers = 0;
+    let dropped = 0;
+    let waits: Promise<boolean>[] | undefined;
+    for (const subscriber of this.subscribers) {
+      if (!subscriber.wants(event.sequence)) continue;
+      subscribers += 1;
+      const kept = subscriber.offer(event);
+      if (kept === true) continue;
+      if (kept === false) dropped += 1;
+      else {
+        waits ??= [];
+        waits.push(kept);
+      }
+    }
+    this.dropped += dropped;
+    if (waits === undefined) return { subscribers, dropped };
+    // What an ended subscriber had waiting is counted with the rest of what it lost, when it ends.
+    return Promise.all(waits).then((kept) => ({ subscribers, dropped: dropped + kept.filter((one) => !one).length }));
+  }
+
+  /** What a subscriber gets before live events: from `next` on what is held, or else the latched event. */
+  backlog(next: number | undefined): EncodedEvent[] {
+    const { latched } = this;
+    if (next === undefined) return latched === undefined ? [] : [latched];
+    const held = this.history.from(next);
+    // A latched event is kept apart from the history, so it can be older than all of it.
+    if (latched !== undefined && latched.sequence >= next && !held.includes(latched)) {
+      held.push(latched);
+      held.sort((one, other) => one.sequence - other.sequence);
+    }
+    return held;
+  }
+}

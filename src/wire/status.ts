@@ -1,0 +1,36 @@
+import { status } from '@grpc/grpc-js';
+import { MeshError, type MeshErrorCode, meshErrorCodes } from '../base/errors.js';
+
+/** The gRPC status code of an error code: the names are gRPC's own, in its order from 1. */
+export function statusOf(code: MeshErrorCode): status {
+  return meshErrorCodes.indexOf(code) + 1;
+}
+
+/** The error code of a gRPC status code; a code that gRPC does not define reads as `unknown`. */
+function codeOf(grpcStatus: number): MeshErrorCode {
+  return meshErrorCodes[grpcStatus - 1] ?? 'unknown';
+}
+
+/** Whether a status says that the call ended well. */
+export function isOk(grpcStatus: number): boolean {
+  return grpcStatus === status.OK;
+}
+
+/** The `cause` of an error that a peer sent: its gRPC status. */
+interface PeerStatus {
+  readonly grpcStatus: number;
+  readonly details: string;
+}
+
+/** Whether the peer itself said this, rather than the link to it. */
+export function isFromPeer({ cause }: MeshError): boolean {
+  return typeof cause === 'object' && cause !== null && 'grpcStatus' in cause;
+}
+
+/** What a peer's failed call becomes here: its code and message, and who said so. */
+export function errorOfStatus(grpcStatus: number, details: string, peer: string): MeshError {
+  const message = details === '' ? `gRPC status ${status[grpcStatus] ?? grpcStatus}` : details;
+  return new MeshError(codeOf(grpcStatus), `${peer}: ${message}`, {
+    cause: { grpcStatus, details } satisfies PeerStatus,
+  });
+}

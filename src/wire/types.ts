@@ -1,0 +1,70 @@
+import type { MeshError } from '../base/errors.js';
+
+/*
+ * The narrow interface between the mesh and what carries it. Nothing above this folder knows gRPC or HTTP/2;
+ * messages cross it as encoded bytes, so that an event is encoded once however many listen.
+ */
+
+/** Header name → value; names in lower case, and those ending in `-bin` carry bytes. */
+export type Headers = Readonly<Record<string, string | Uint8Array>>;
+
+/** The three methods of farm-ng's EventService. */
+export type WireMethod = 'listUris' | 'subscribe' | 'requestReply';
+
+/** An incoming call, as its service sees it. */
+export interface IncomingCall {
+  readonly headers: Headers;
+  /** Address of the caller, for messages. */
+  readonly peer: string;
+  /** Aborts when the caller cancels or goes away, and when its deadline passes. */
+  readonly signal: AbortSignal;
+}
+
+/** The outgoing half of a `subscribe` call. */
+export interface OutgoingStream {
+  /** Sends the response headers; at most once, before the first message. */
+  sendHeaders(headers: Headers): void;
+  /** Takes one encoded message. False means: full, wait for `onDrain` before the next. */
+  write(message: Uint8Array): boolean;
+  /** Sets the listener that is called each time the stream has room again. */
+  onDrain(listener: () => void): void;
+  /** Ends the stream after what was written: well, or with an error for the subscriber. */
+  end(error?: MeshError): void;
+}
+
+/** What a server calls: one implementation for all services of a port. Errors thrown become the call's status. */
+export interface WireHandler {
+  listUris(request: Buffer, call: IncomingCall): Promise<Uint8Array>;
+  requestReply(request: Buffer, call: IncomingCall): Promise<Uint8Array>;
+  /** Takes the call over; throws to refuse it. */
+  subscribe(request: Buffer, call: IncomingCall, stream: OutgoingStream): void;
+}
+
+export interface CallOptions {
+  readonly headers?: Headers;
+  /** Cancels the call; its promise then rejects with `cancelled`. */
+  readonly signal?: AbortSignal;
+  /** Wait for a connection, within the deadline, instead of failing at once when the server is away. Default false. */
+  readonly waitForReady?: boolean;
+  /** Keep only the newest message for a reader that is busy: what it leaves lying is thrown away. Default false. */
+  readonly keepLast?: boolean;
+  /** Milliseconds until the call fails with `deadline-exceeded`. Streams have none by default. */
+  readonly timeoutMs?: number;
+}
+
+/** The messages of a `subscribe` call, as they arrive: each step is all that lay ready, never empty. */
+export interface IncomingStream extends AsyncIterable<readonly Buffer[]> {
+  /** Resolves with the response headers; rejects when the call ends without any. */
+  readonly headers: Promise<Headers>;
+}
+
+/** The client's end of one connection to a server; connects when first used, and again after a failure. */
+export interface WireChannel {
+  /** `host:port`, for messages. */
+  readonly address: string;
+  unary(method: WireMethod, request: Uint8Array, options: CallOptions): Promise<Buffer>;
+  /** Reads with back pressure: a reader that stops iterating stops the sender. */
+  stream(method: WireMethod, request: Uint8Array, options: CallOptions): IncomingStream;
+  /** Drops the connection; calls under way end with `unavailable`. Can be called twice. */
+  close(): void;
+}
