@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import { Command } from 'commander';
+import { furrowVersion } from '../mesh/version.js';
+import { exitForUsage } from './command.js';
+
+const program = new Command('furrow')
+  .description('Run, watch and try a mesh of event services.')
+  .version(furrowVersion())
+  .showSuggestionAfterError()
+  .exitOverride(exitForUsage);
+
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  up: async () => (await import('./up.js')).upCommand(),
+  run: async () => (await import('./run.js')).runCommand(),
+  check: async () => (await import('./check.js')).checkCommand(),
+  graph: async () => (await import('./graph.js')).graphCommand(),
+  ls: async () => (await import('./ls.js')).lsCommand(),
+  echo: async () => (await import('./echo.js')).echoCommand(),
+  hz: async () => (await import('./hz.js')).hzCommand(),
+  bw: async () => (await import('./bw.js')).bwCommand(),
+  delay: async () => (await import('./delay.js')).delayCommand(),
+  req: async () => (await import('./req.js')).reqCommand(),
+  pub: async () => (await import('./pub.js')).pubCommand(),
+  doctor: async () => (await import('./doctor.js')).doctorCommand(),
+  golem: async () => (await import('./golem.js')).golemCommand(),
+  types: async () => (await import('./types.js')).typesCommand(),
+};
+
+// Loading what other commands need would make `up` half a second slower; help and typos need the names of all.
+const asked = Object.entries(commands).filter(([name]) => name === process.argv[2]);
+for (const [, load] of asked.length > 0 ? asked : Object.entries(commands)) program.addCommand(await load());
+
+await program.parseAsync();
