@@ -1,0 +1,87 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { MeshError } from '../base/errors.js';
+
+/** Waits, or ends at once (without an error) when the signal aborts. */
+export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
+  await delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
+}
+
+/** The n-th wait (from 0) after failures: doubles from `firstMs` up to `mostMs`. */
+export function backoffMs(attempt: number, firstMs: number, mostMs: number): number {
+  return Math.min(mostMs, firstMs * 2 ** Math.min(attempt, 30));
+}
+
+const longestTimerMs = 2 ** 31 - 1;
+
+/** A signal that aborts after a time or with its parent. */
+export interface Limit {
+  readonly signal: AbortSignal;
+  /** Lets go of the timer and of the parent. */
+  release(): void;
+}
+
+/**
+ * A signal for one call under a parent that lives long. AbortSignal.any and AbortSignal.timeout would leave a
+ * reference behind at the parent, and a timer, for every call that has long ended.
+ */
+export function limit(timeoutMs: number, parent?: AbortSignal): Limit {
+  const controller = new AbortController();
+  const onAbort = () => controller.abort(parent?.reason);
+  const timedOut = () => controller.abort(new DOMException('The time is over', 'TimeoutError'));
+  const timer = setTimeout(timedOut, Math.max(0, Math.min(longestTimerMs, timeoutMs)));
+  if (parent?.aborted) onAbort();
+  parent?.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    release: () => {
+      clearTimeout(timer);
+      parent?.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+/** What a signal's reason says, as a MeshError. */
+export function abortError(signal: AbortSignal, what: string): MeshError {
+  if (signal.reason instanceof MeshError) return signal.reason;
+  const timedOut = signal.reason instanceof Error && signal.reason.name === 'TimeoutError';
+  return new MeshError(
+    timedOut ? 'deadline-exceeded' : 'cancelled',
+    `${what} was ${timedOut ? 'too slow' : 'cancelled'}`,
+    {
+      cause: signal.reason,
+    },
+  );
+}
+
+/** The promise, or the abort of the signal as a rejection, whichever is first. The promise itself goes on. */
+export function raceAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined, what: string): Promise<T> {
+  if (!signal) return promise;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(abortError(signal, what));
+    if (signal.aborted) {
+      promise.catch(() => undefined);
+      onAbort();
+      return;
+    }
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
+}
+
+/** A promise that is settled from outside. Its rejection never counts as unhandled. */
+export function deferred<T>(): Deferred<T> {
+  let resolve!: (value: T) => void;
+  let reject!: (error: unknown) => void;
+  const promise = new Promise<T>((res, rej) => {
+    resolve = res;
+    reject = rej;
+  });
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}
