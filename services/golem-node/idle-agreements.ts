@@ -11,13 +11,14 @@ export function endIdleAgreements(
   activities: Activities,
   { timers, idleMs }: { timers: Timers; idleMs: number },
 ): void {
-  const lastBusy = new WeakMap<Agreement, number>();
+  const watches = new WeakMap<Agreement, object>();
   const watch = (agreement: Agreement) => {
-    lastBusy.set(agreement, performance.now());
+    const watching = {};
+    watches.set(agreement, watching);
     timers.after(idleMs, () => {
       const runs = activities.of(agreement).some(({ state }) => state !== 'Terminated');
-      // Whatever ended later has a timer of its own.
-      const restarted = performance.now() - (lastBusy.get(agreement) ?? 0) < idleMs;
+      // Whatever ended later has a timer of its own. Not told by the time: a timer may come a little early.
+      const restarted = watches.get(agreement) !== watching;
       if (agreement.state !== 'Approved' || runs || restarted) return;
       agreements.terminate(agreement.id, 'Provider', { message: `nothing ran for ${idleMs / 1000} s` });
     });

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import colors from 'picocolors';
 import { MeshError } from '../base/errors.js';
 import { checkConfig } from '../config/check.js';
 import type { Finding } from '../config/finding.js';
 import { exitCodes } from '../program/exit-codes.js';
+import { colors } from './colors.js';
 import { checkDeclaredTypes } from './declared-types.js';
 import { act, type CommandContext, furrowCommand } from './furrow-command.js';
 import { textTable } from './table.js';

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import colors from 'picocolors';
 import { systemClock } from '../base/clock.js';
 import { findService, splitServicePath } from '../config/service.js';
 import type { MeshConfig } from '../config/types.js';
 import { matchesPath } from '../messages/uri.js';
 import { exitCodes } from '../program/exit-codes.js';
+import { colors } from './colors.js';
 import { diagnose } from './doctor/diagnose.js';
 import { edgesOf, edgeTitle } from './doctor/edges.js';
 import type { Check, Diagnosis, Edge } from './doctor/finding.js';

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import colors from 'picocolors';
 import { systemClock } from '../base/clock.js';
 import { MeshError } from '../base/errors.js';
 import type { Gap } from '../mesh/sequence-tracker.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
 import { isWildcard } from '../messages/uri.js';
+import { colors } from './colors.js';
 import { heldBefore } from './event-age.js';
 import { findTopic } from './find-topic.js';
 import { act, type CommandContext, furrowCommand } from './furrow-command.js';

@@ -1,12 +1,12 @@
 import type { Command } from 'commander';
 import { Argument } from 'commander';
-import colors from 'picocolors';
 import { MeshError } from '../base/errors.js';
 import { listNames } from '../base/suggest.js';
 import { findService } from '../config/service.js';
 import type { ServiceConfig } from '../config/types.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
 import { exitCodeOf, exitCodes } from '../program/exit-codes.js';
+import { colors } from './colors.js';
 import { act, type CommandContext, furrowCommand } from './furrow-command.js';
 import { wholeNumber } from './option-values.js';
 import { printable } from './print-value.js';

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
-import colors from 'picocolors';
 import { shortType } from '../config/edge-text.js';
 import { findService } from '../config/service.js';
 import { exitCodes } from '../program/exit-codes.js';
+import { colors } from './colors.js';
 import { act, type CommandContext, furrowCommand } from './furrow-command.js';
 import { wholeNumber } from './option-values.js';
 import { type SurveyedPath, type SurveyedService, surveyService } from './survey.js';

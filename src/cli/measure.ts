@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import logUpdate from 'log-update';
-import colors from 'picocolors';
 import { type Clock, systemClock } from '../base/clock.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
+import { colors } from './colors.js';
 import { heldBefore } from './event-age.js';
 import { findTopic } from './find-topic.js';
 import type { CommandContext } from './furrow-command.js';

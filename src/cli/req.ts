@@ -1,6 +1,5 @@
 import { text as readAll } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import colors from 'picocolors';
 import { MeshError } from '../base/errors.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import { canonicalPath } from '../config/paths.js';
@@ -9,6 +8,7 @@ import type { RequestPath, ServiceConfig } from '../config/types.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
 import { matchesPath } from '../messages/uri.js';
 import { exitCodeOf, exitCodes } from '../program/exit-codes.js';
+import { colors } from './colors.js';
 import { act, type CommandContext, furrowCommand } from './furrow-command.js';
 import { wholeNumber } from './option-values.js';
 import { printable } from './print-value.js';

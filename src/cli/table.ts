@@ -1,5 +1,5 @@
 import Table, { type Cell } from 'cli-table3';
-import colors from 'picocolors';
+import { colors } from './colors.js';
 
 export interface TableOptions {
   /** Columns whose numbers line up at the right. */
