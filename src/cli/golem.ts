@@ -7,6 +7,7 @@ import type { ServiceConfig } from '../config/types.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
 import { exitCodeOf, exitCodes } from '../program/exit-codes.js';
 import { colors } from './colors.js';
+import { Deadline } from './deadline.js';
 import { act, type CommandContext, furrowCommand } from './furrow-command.js';
 import { wholeNumber } from './option-values.js';
 import { printable } from './print-value.js';
@@ -89,10 +90,13 @@ async function survey(context: CommandContext<GolemOptions>, names: readonly str
   const { mesh, options, signal } = context;
   return Promise.all(
     publishersOf(context, lifeCycleType, names).map(async ({ service, paths }) => {
-      const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
+      const deadline = new Deadline(options.timeoutMs, signal);
       const client = mesh.client(service.name);
-      for await (const { message } of client.events({ path: paths[0]!, overflow: 'latest' }, { signal: limit })) {
-        return { service, event: message as LifeCycle };
+      const events = client.events({ path: paths[0]!, overflow: 'latest' }, { signal: deadline.signal });
+      try {
+        for await (const { message } of events) return { service, event: message as LifeCycle };
+      } finally {
+        deadline.clear();
       }
       const { reason = 'nothing came' } = client.state as { reason?: string };
       return { service, error: new MeshError('unavailable', `${service.name}: ${reason}`) };
@@ -111,10 +115,14 @@ async function status(context: CommandContext<GolemOptions>, names: readonly str
     survey(context, names),
     Promise.all(
       nodes.map(async ({ name }) => {
-        const limit = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
-        for await (const _ of mesh.client(name).events({ path: '/health' }, { signal: limit }))
-          return { name, live: true };
-        return { name, live: false };
+        const deadline = new Deadline(options.timeoutMs, signal);
+        try {
+          for await (const _ of mesh.client(name).events({ path: '/health' }, { signal: deadline.signal }))
+            return { name, live: true };
+          return { name, live: false };
+        } finally {
+          deadline.clear();
+        }
       }),
     ),
   ]);

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { filter, firstValueFrom, map, takeUntil } from 'rxjs';
+import { aborted } from '../base/aborted.js';
 import { MeshError } from '../base/errors.js';
 import { pause } from '../base/pause.js';
 import { didYouMean } from '../base/suggest.js';
@@ -191,9 +192,4 @@ function resultLine(
   const { sequence, subscribers, dropped } = result;
   const to = `${subscribers} subscriber${subscribers === 1 ? '' : 's'}${dropped > 0 ? `, ${dropped} lost it` : ''}`;
   return `${title}  #${sequence}  ${printValue(message)}  → ${to}`;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { aborted } from '../base/aborted.js';
 import { type ArgSchema, type ParsedArgs, parseArgs } from '../base/args.js';
 import { MeshError } from '../base/errors.js';
 import { createLogger, type Logger, type LoggerLevel, standardOutput } from '../base/logger.js';
@@ -105,9 +106,4 @@ async function runService<Schema extends ArgSchema>(
     service.close();
     mesh.close();
   }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os';
+import { aborted } from '../base/aborted.js';
 import { listNames } from '../base/suggest.js';
 import { exitCodes } from '../program/exit-codes.js';
 import type { ChildCommand } from './child-command.js';
@@ -112,9 +113,4 @@ async function sayWhenReady(
     message,
     services: ready.map(({ name, host, port }) => ({ name, host, port })),
   });
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
