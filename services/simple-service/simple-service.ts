@@ -78,10 +78,7 @@ export class SimpleService extends Service<SimpleServiceParams> {
     script.deploy();
     script.start();
     script.run(program, ['--init']);
-    const simulates = this.params.wantsSamples();
-    if (simulates) script.run(control, this.#startArgs());
     yield script;
-    this.#simulates = simulates;
   }
 
   override async *run(work: WorkContext): ServiceHandler {

@@ -6,6 +6,7 @@ import type { ChildCommand } from './child-command.js';
 import type { Console } from './console.js';
 import { type ServerConfig, untilListening } from './ports.js';
 import { ServiceProcess } from './service-process.js';
+import { StartTurns } from './start-turns.js';
 import type { StopRequest } from './stop-request.js';
 
 /** A service and how its program is started. */
@@ -27,27 +28,24 @@ export interface FleetOptions {
 const lateMs = 10_000;
 
 /** More than this many starting processes a core only make each other late, and with them the whole mesh. */
-const startsPerCore = 3;
+const startsPerCore = 2;
 
-/** The others wait for the first ones to listen, but not for longer than this. */
-const longestTurnMs = 2_000;
+/** Who has not had a turn after this long has waited for something that will not come. */
+const longestTurnMs = 3_000;
 
 /**
- * Starts the members, in their order, as many at once as the machine can; says when all of them listen, keeps them running until `stop` asks or none is left, and
- * stops them one after the other in reverse order. Resolves with the exit code.
+ * Starts the members, in their order, as many at once as the machine can; says when all of them listen, keeps them
+ * running until `stop` asks or none is left, and stops them one after the other in reverse order. Resolves with the
+ * exit code.
  */
 export async function runFleet(members: readonly FleetMember[], options: FleetOptions): Promise<number> {
   const { console, stop, unread, drainMs } = options;
   const startedMs = performance.now();
-  const atOnce = startsPerCore * availableParallelism();
-  const turn = firstListen(members.slice(0, atOnce).map(({ service }) => service));
-  const started = members.map(({ service, command }, index) => {
+  const turns = new StartTurns(startsPerCore * availableParallelism(), longestTurnMs);
+  const started = members.map(({ service, command }) => {
     // Its own limit comes first, so that it can say what it had to drop.
-    const limits = { console, limitMs: drainMs + 1000 };
-    return {
-      service,
-      process: new ServiceProcess(service.name, command, index < atOnce ? limits : { ...limits, turn }),
-    };
+    const limitMs = drainMs + 1000;
+    return { service, process: new ServiceProcess(service.name, command, { console, limitMs, turn: turns.take() }) };
   });
   const processes = started.map(({ process }) => process);
   const ended = Promise.all(processes.map((process) => process.ended));
@@ -57,20 +55,13 @@ export async function runFleet(members: readonly FleetMember[], options: FleetOp
   stop.second.addEventListener('abort', () => {
     for (const process of processes) process.kill();
   });
-  void sayWhenReady(started, { console, startedMs, stopping });
+  void sayWhenReady(started, { console, startedMs, stopping, turns });
   await aborted(stopping);
   if (!over.signal.aborted) await stopInReverse(processes, options);
   const codes = await ended;
   // The shell's code for Ctrl-C: not everything had the time to finish.
   if (stop.second.aborted) return 130;
   return codes.find((code) => code !== exitCodes.ok) ?? exitCodes.ok;
-}
-
-async function firstListen(services: readonly ServerConfig[]): Promise<void> {
-  const late = new AbortController();
-  const timer = setTimeout(() => late.abort(), longestTurnMs);
-  await untilListening(services, { signal: late.signal, isOver: () => false, onListening: () => undefined });
-  clearTimeout(timer);
 }
 
 interface Started {
@@ -86,13 +77,23 @@ async function stopInReverse(processes: readonly ServiceProcess[], { console, st
   }
 }
 
+interface ReadyOptions {
+  readonly console: Console;
+  readonly startedMs: number;
+  readonly stopping: AbortSignal;
+  readonly turns: StartTurns;
+}
+
 async function sayWhenReady(
   started: readonly Started[],
-  { console, startedMs, stopping }: { console: Console; startedMs: number; stopping: AbortSignal },
+  { console, startedMs, stopping, turns }: ReadyOptions,
 ): Promise<void> {
   const services = started.map(({ service }) => service);
   const waiting = new Set(services);
-  for (const { service, process } of started) void process.ended.then(() => waiting.delete(service));
+  const over = (service: ServerConfig): void => {
+    if (waiting.delete(service)) turns.give();
+  };
+  for (const { service, process } of started) void process.ended.then(() => over(service));
   const late = setTimeout(() => {
     const names = listNames([...waiting].map(({ name }) => name));
     console.say({ event: 'late', message: `not listening after ${lateMs / 1000} s: ${names}` });
@@ -100,9 +101,10 @@ async function sayWhenReady(
   const ready = await untilListening(services, {
     signal: stopping,
     isOver: (service) => !waiting.has(service),
-    onListening: (service) => waiting.delete(service),
+    onListening: over,
   });
   clearTimeout(late);
+  turns.close();
   if (stopping.aborted) return;
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
   const places = ready.map(({ name, host, port }) => `${name} ${host}:${port}`).join(', ');

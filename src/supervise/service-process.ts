@@ -40,7 +40,7 @@ export class ServiceProcess {
   constructor(
     name: string,
     command: ChildCommand,
-    { console, limitMs, turn }: { console: Console; limitMs: number; turn?: Promise<unknown> },
+    { console, limitMs, turn }: { console: Console; limitMs: number; turn?: Promise<unknown> | undefined },
   ) {
     this.name = name;
     this.#command = command;
