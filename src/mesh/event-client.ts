@@ -5,7 +5,7 @@ import { MeshError } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { listNames } from '../base/suggest.js';
 import type { RequestPath, ServiceConfig, SubscriptionConfig } from '../config/types.js';
-import { EnvelopeTemplate } from '../messages/envelope.js';
+import { EnvelopeTemplate } from '../messages/envelope-template.js';
 import { MeshEvent } from '../messages/mesh-event.js';
 import { TypeRegistry } from '../messages/registry.js';
 import { semantics } from '../messages/timestamp.js';

@@ -162,7 +162,7 @@ class CallRouter implements WireHandler {
     try {
       const { event, payload } = asArgument(() => splitEnvelope(bytes));
       if (event === undefined) throw new MeshError('invalid-argument', 'the request has no event, so no URI');
-      const { uri } = asArgument(() => decodeHead(event, this.memo)).known;
+      const { uri } = asArgument(() => decodeHead(event, 0, event.length, this.memo)).known;
       const { service, path } = routeCall([...this.hosted.keys()], uri);
       return await this.hosted.get(service)!.request({ path, eventBytes: event, payload, call });
     } finally {

@@ -4,11 +4,13 @@ import { type Clock, systemClock } from '../base/clock.js';
 import { MeshError } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import type { ServiceConfig } from '../config/types.js';
-import { encodeEvent, joinEnvelope } from '../messages/envelope.js';
+import { encodeEvent } from '../messages/envelope.js';
 import type { Event } from '../messages/event.js';
 import { MeshEvent } from '../messages/mesh-event.js';
 import { TypeRegistry } from '../messages/registry.js';
 import { normalizePath, type Uri } from '../messages/uri.js';
+import { FrameMemory } from '../wire/frames.js';
+import { EncodedEvent } from './encoded-event.js';
 import {
   EventServer,
   type EventServerOptions,
@@ -73,6 +75,7 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
   private readonly published = new Subject<MeshEvent>();
   private readonly hosted: HostedService;
   private readonly turns = new TurnLimit(eventsPerTurn);
+  private readonly memory = new FrameMemory();
   private stopHealth: () => void = () => undefined;
   private drained: Promise<void> | undefined;
   private state: 'new' | 'started' | 'draining' | 'closed' = 'new';
@@ -175,11 +178,11 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
     }
     const topic = this.paths.forEvent(event.uri);
     const eventBytes = event instanceof MeshEvent ? event.eventBytes : encodeEvent(event);
-    const encoded = { path: topic.path, sequence: event.sequence, bytes: joinEnvelope(eventBytes, payload) };
+    const encoded = EncodedEvent.ofEvent(topic.path, event.sequence, this.memory, eventBytes, payload);
     this.paths.checkSize(encoded, this.server.maxMessageBytes);
     this.subscribers.listenTo(topic);
-    const delivery = topic.publish(encoded, options.latch ?? false);
-    this.tell(encoded.bytes);
+    const delivery = topic.publish(encoded, options.latch ?? false, this.clock.monotonic());
+    this.tell(encoded);
     return this.result(event.sequence, delivery);
   }
 
@@ -243,11 +246,11 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
       const topic = this.paths.forMessage(path, options.type);
       this.subscribers.listenTo(topic);
       const payload = this.paths.encode(topic, message);
-      const event = topic.encode(payload, options.timestamps);
+      const event = topic.encode(payload, options.timestamps, this.memory);
       this.paths.checkSize(event, this.server.maxMessageBytes);
       const delivery = topic.publish(event, options.latch ?? false);
       // Behind the publishing: an observer that publishes here in turn must get the next sequence.
-      this.tell(event.bytes);
+      this.tell(event);
       return this.result(event.sequence, delivery);
     } catch (error) {
       return Promise.reject(error);
@@ -270,10 +273,10 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
     return { sequence, ...(await delivery) };
   }
 
-  private tell(bytes: Buffer): void {
+  private tell(event: EncodedEvent): void {
     if (!this.published.observed) return;
     const decoder = { registry: this.registry, unknownType: () => undefined };
-    this.published.next(MeshEvent.fromEnvelope(bytes, decoder, { publisher: this.name }));
+    this.published.next(MeshEvent.fromEnvelope(event.envelope, decoder, { publisher: this.name }));
   }
 
   private async answer(request: RoutedRequest): Promise<Uint8Array> {

@@ -5,12 +5,13 @@ import type { Logger } from '../base/logger.js';
 import { pause } from '../base/pause.js';
 import type { QualityOfService } from '../config/types.js';
 import { EventMemo } from '../messages/event-memo.js';
-import { type EventDecoder, MeshEvent } from '../messages/mesh-event.js';
+import type { MeshEvent } from '../messages/mesh-event.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import { semantics } from '../messages/timestamp.js';
-import { anyPath, isWildcard, matchesPath, normalizePath } from '../messages/uri.js';
+import { anyPath, isPrefix, isWildcard, normalizePath } from '../messages/uri.js';
 import type { Headers, IncomingStream } from '../wire/types.js';
 import { backoffMs, longestBackoffMs } from './backoff.js';
+import { BlockReader } from './block-reader.js';
 import type { Connection } from './connection.js';
 import { epochOf, firstOf, peerVersion, prefixHeaders, resumeHeaders, versionHeaders } from './protocol.js';
 import { subscriptionQuery } from './quality.js';
@@ -64,7 +65,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
   private readonly pattern: string;
   private readonly tracker: SequenceTracker;
   private readonly gaps = new Subject<Gap>();
-  private readonly decoder: EventDecoder;
+  private readonly events: BlockReader;
   private readonly ended = new AbortController();
   private epoch: string | undefined;
   private received = 0;
@@ -77,7 +78,16 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     this.options = options;
     this.pattern = normalizePath(options.request.path);
     this.tracker = new SequenceTracker(options.service, options.request.everyN ?? 0);
-    this.decoder = { registry: options.registry, unknownType: options.unknownType, memo: new EventMemo() };
+    const memo = new EventMemo();
+    const decoder = { registry: options.registry, unknownType: options.unknownType, memo };
+    this.events = new BlockReader({
+      pattern: this.pattern,
+      tracker: this.tracker,
+      decoder,
+      memo,
+      onGaps: (gaps) => this.tell(gaps),
+      onBroken: (error) => this.malformed(error),
+    });
   }
 
   /** Tells, as soon as it is certain, which events are gone. Hot; completes when the stream ends. */
@@ -185,8 +195,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
 
   private async *read(stream: IncomingStream): AsyncGenerator<readonly MeshEvent<T>[]> {
     const { clock, connection, service } = this.options;
-    const filters = isPrefix(this.pattern) && this.epoch === undefined;
-    for await (const messages of stream) {
+    for await (const blocks of stream) {
       connection.heard();
       const received = {
         stamp: clock.monotonic(),
@@ -194,19 +203,8 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
         semantics: semantics.clientReceive,
       };
       const events: MeshEvent<T>[] = [];
-      for (const bytes of messages) {
-        try {
-          const event = MeshEvent.fromEnvelope<T>(bytes, this.decoder, { publisher: service, received });
-          if (filters && !matchesPath(this.pattern, event.path)) continue;
-          const identity = this.epoch === undefined ? event.eventBytes : undefined;
-          const gaps = this.tracker.received(event.path, event.sequence, identity);
-          if (gaps === undefined) continue;
-          this.tell(gaps);
-          events.push(event);
-        } catch (error) {
-          this.malformed(error);
-        }
-      }
+      const origin = { publisher: service, received };
+      for (const block of blocks) this.events.read(block, origin, events, { isFarmNg: this.epoch === undefined });
       this.received += events.length;
       if (events.length > 0) yield events;
     }
@@ -276,8 +274,4 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       ...(this.epoch === undefined ? {} : resumeHeaders({ epoch: this.epoch, next: this.tracker.next })),
     };
   }
-}
-
-function isPrefix(pattern: string): boolean {
-  return pattern !== anyPath && isWildcard(pattern);
 }

@@ -1,4 +1,4 @@
-import type { EncodedEvent } from './subscriber-queue.js';
+import type { EncodedEvent } from './encoded-event.js';
 
 /** The last events of one path, for subscribers that come back: at most `depth` of them and `maxBytes` in all. */
 export class History {
@@ -15,15 +15,15 @@ export class History {
 
   add(event: EncodedEvent): void {
     if (this.ring.length === 0) return;
-    while (this.count > 0 && (this.count === this.ring.length || this.bytes + event.bytes.length > this.maxBytes)) {
-      this.bytes -= this.ring[this.start]!.bytes.length;
+    while (this.count > 0 && (this.count === this.ring.length || this.bytes + event.size > this.maxBytes)) {
+      this.bytes -= this.ring[this.start]!.size;
       this.ring[this.start] = undefined;
       this.start = (this.start + 1) % this.ring.length;
       this.count -= 1;
     }
-    this.ring[(this.start + this.count) % this.ring.length] = event;
+    this.ring[(this.start + this.count) % this.ring.length] = event.keep();
     this.count += 1;
-    this.bytes += event.bytes.length;
+    this.bytes += event.size;
   }
 
   clear(): void {

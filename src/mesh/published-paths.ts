@@ -5,7 +5,7 @@ import { listNames } from '../base/suggest.js';
 import type { ServiceConfig } from '../config/types.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import { isWildcard, matchesPath, normalizePath, type Uri } from '../messages/uri.js';
-import type { EncodedEvent } from './subscriber-queue.js';
+import type { EncodedEvent } from './encoded-event.js';
 import { Topic } from './topic.js';
 
 const maxPaths = 10_000;
@@ -83,11 +83,11 @@ export class PublishedPaths {
   }
 
   /** No subscriber takes more than the limit, and one that reconnects would be sent it again and again. */
-  checkSize({ path, bytes }: EncodedEvent, maxMessageBytes: number): void {
-    if (bytes.length <= maxMessageBytes) return;
+  checkSize({ path, messageBytes }: EncodedEvent, maxMessageBytes: number): void {
+    if (messageBytes <= maxMessageBytes) return;
     throw new MeshError(
       'resource-exhausted',
-      `${this.config.name}${path}: an event of ${bytes.length} bytes is over the limit of ${maxMessageBytes} ` +
+      `${this.config.name}${path}: an event of ${messageBytes} bytes is over the limit of ${maxMessageBytes} ` +
         '(maxMessageBytes)',
     );
   }

@@ -3,7 +3,7 @@ import { MeshError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import type { RequestPath, ServiceConfig } from '../config/types.js';
-import { EnvelopeTemplate } from '../messages/envelope.js';
+import { EnvelopeTemplate } from '../messages/envelope-template.js';
 import { EventMemo } from '../messages/event-memo.js';
 import { type EventDecoder, MeshEvent } from '../messages/mesh-event.js';
 import type { TypeRegistry } from '../messages/registry.js';

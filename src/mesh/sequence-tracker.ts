@@ -39,6 +39,8 @@ export class SequenceTracker {
   private readonly positions = new Map<string, Position>();
   /** Whether a path that is not in `positions` is one that nothing was published on; undefined before the first stream. */
   private complete: boolean | undefined;
+  private lastPath: string | undefined;
+  private lastPosition: Position | undefined;
 
   constructor(service: string, everyN: number) {
     this.service = service;
@@ -61,6 +63,7 @@ export class SequenceTracker {
     const reason = restarted ? 'restart' : 'reconnect';
     const knewAll = this.complete ?? false;
     this.complete = (this.complete ?? true) && first.has(anyPath);
+    this.lastPosition = undefined;
     for (const [path, position] of this.positions) {
       if (restarted) this.positions.set(path, { next: 0, reason, begin: 0 });
       else position.reason = reason;
@@ -80,6 +83,21 @@ export class SequenceTracker {
   }
 
   /**
+   * Whether an event is the one expected next on its path, which is the rule; then that is all there is to it.
+   * Otherwise nothing has changed, and `received` is to be told.
+   */
+  follows(path: string, sequence: number): boolean {
+    if (path !== this.lastPath || this.lastPosition === undefined) {
+      this.lastPosition = this.positions.get(path);
+      this.lastPath = path;
+    }
+    const position = this.lastPosition;
+    if (position === undefined || sequence !== position.next || position.reason !== 'dropped') return false;
+    position.next = sequence + 1;
+    return true;
+  }
+
+  /**
    * An event came. Undefined: it is one that came before. Else the gap before it, if there is one.
    * A sequence that goes back is, with an epoch, a recording that is played again, and nothing is lost. Of a service
    * without epochs, `eventBytes` are needed: the very event that came last is a repetition, any other one a restart.
@@ -94,6 +112,7 @@ export class SequenceTracker {
       // The latched event, sent again to everybody who comes back.
       const isRepeated = eventBytes === undefined || position.last?.equals(eventBytes);
       if (reason !== 'dropped' && isRepeated) return undefined;
+      this.lastPosition = undefined;
       this.positions.set(path, { next: sequence + 1, reason: 'dropped', begin: 0, ...last });
       if (eventBytes === undefined) return [];
       return this.gap(path, { next: 0, begin: 0 }, sequence - 1, 'restart');
@@ -107,6 +126,7 @@ export class SequenceTracker {
   private add(path: string, position: Position): Position {
     this.positions.set(path, position);
     if (this.positions.size > maxPaths) {
+      this.lastPosition = undefined;
       this.positions.delete(this.positions.keys().next().value!);
       this.complete = false;
     }

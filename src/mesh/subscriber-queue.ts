@@ -1,12 +1,5 @@
 import type { QualityOfService } from '../config/types.js';
-
-/** An event as it lies in queues: encoded once, shared by all of them. */
-export interface EncodedEvent {
-  readonly path: string;
-  readonly sequence: number;
-  /** The whole SubscribeReply. */
-  readonly bytes: Buffer;
-}
+import type { EncodedEvent } from './encoded-event.js';
 
 /** Bytes queued by all subscribers of a service, against their common limit. */
 export class ByteBudget {
@@ -64,7 +57,7 @@ export class SubscriberQueue {
 
   offer(event: EncodedEvent): Offer {
     const { overflow, depth } = this.quality;
-    const size = event.bytes.length;
+    const size = event.size;
     if (overflow === 'block') {
       if (!this.fits(size)) return 'overrun';
       this.append(event);
@@ -93,8 +86,8 @@ export class SubscriberQueue {
     if (event === undefined) return undefined;
     this.events[this.head] = undefined as never;
     this.head += 1;
-    this.bytes -= event.bytes.length;
-    this.budget.used -= event.bytes.length;
+    this.bytes -= event.size;
+    this.budget.used -= event.size;
     if (this.head === this.events.length) {
       this.events.length = 0;
       this.head = 0;
@@ -116,9 +109,9 @@ export class SubscriberQueue {
   }
 
   private append(event: EncodedEvent): void {
-    this.events.push(event);
-    this.bytes += event.bytes.length;
-    this.budget.used += event.bytes.length;
+    this.events.push(event.keep());
+    this.bytes += event.size;
+    this.budget.used += event.size;
   }
 
   private fits(size: number): boolean {

@@ -2,12 +2,13 @@ import { MeshError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import { anyPath, isWildcard, matchesPath } from '../messages/uri.js';
+import type { EncodedEvent } from './encoded-event.js';
 import type { RoutedSubscription } from './event-server.js';
 import { prefixOf, type Resume, resumeOf, streamHeaders } from './protocol.js';
 import type { PublishedPaths } from './published-paths.js';
 import { qualityOfQuery } from './quality.js';
 import { Subscriber } from './subscriber.js';
-import { ByteBudget, type EncodedEvent } from './subscriber-queue.js';
+import { ByteBudget } from './subscriber-queue.js';
 import type { Topic } from './topic.js';
 
 export interface SubscriberSetOptions {

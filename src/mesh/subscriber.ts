@@ -1,7 +1,8 @@
 import { MeshError } from '../base/errors.js';
 import type { QualityOfService } from '../config/types.js';
 import type { OutgoingStream } from '../wire/types.js';
-import { type ByteBudget, type EncodedEvent, SubscriberQueue } from './subscriber-queue.js';
+import type { EncodedEvent } from './encoded-event.js';
+import { type ByteBudget, SubscriberQueue } from './subscriber-queue.js';
 
 export interface SubscriberOptions {
   /** What it asked for: an exact path, `*` or `/prefix/*`. */
@@ -151,7 +152,7 @@ export class Subscriber {
 
   private write(event: EncodedEvent): void {
     this.delivered += 1;
-    this.writable = this.stream.write(event.bytes);
+    this.writable = this.stream.write(event);
   }
 
   /** Ends the subscriber once its longest waiting event has waited `block_ms`. */

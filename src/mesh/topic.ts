@@ -1,13 +1,16 @@
 import type { Clock } from '../base/clock.js';
-import { EnvelopeTemplate } from '../messages/envelope.js';
+import { EnvelopeTemplate, encodeStamps } from '../messages/envelope-template.js';
 import { semantics, type Timestamp } from '../messages/timestamp.js';
 import { eventUri, type Uri } from '../messages/uri.js';
+import type { FrameMemory } from '../wire/frames.js';
+import { EncodedEvent } from './encoded-event.js';
 import { History } from './history.js';
 import type { Subscriber } from './subscriber.js';
-import type { EncodedEvent } from './subscriber-queue.js';
 
 // farm-ng's window for `<path>/rate`.
 const rateWindow = 50;
+
+const noStamps: readonly Buffer[] = [];
 
 export interface TopicOptions {
   readonly service: string;
@@ -46,6 +49,8 @@ export class Topic {
   private latched: EncodedEvent | undefined;
   private readonly clock: Clock;
   private readonly sendTimes: number[] = [];
+  /** When the last event was made, by the monotonic clock. */
+  private sendS = 0;
 
   constructor(options: TopicOptions, clock: Clock) {
     const { path, type, pb, service } = options;
@@ -68,20 +73,26 @@ export class Topic {
   }
 
   /** Makes the next event of this path around a payload. */
-  encode(payload: Uint8Array, timestamps: readonly Timestamp[] | undefined): EncodedEvent {
-    const sequence = this.next;
-    return { path: this.path, sequence, bytes: this.template.encode(payload, sequence, timestamps) };
+  encode(payload: Uint8Array, timestamps: readonly Timestamp[] | undefined, memory: FrameMemory): EncodedEvent {
+    const head = {
+      payloadLength: payload.length,
+      sequence: this.next,
+      stamps: timestamps === undefined ? noStamps : encodeStamps(timestamps),
+      monotonicS: this.clock.monotonic(),
+    };
+    this.sendS = head.monotonicS;
+    return EncodedEvent.ofPayload(this.path, memory, this.template, payload, head);
   }
 
   /** Keeps an event and offers it to every subscriber; a promise when a `block` subscriber makes it wait. */
-  publish(event: EncodedEvent, latch: boolean): Delivery | Promise<Delivery> {
+  publish(event: EncodedEvent, latch: boolean, sentS = this.sendS): Delivery | Promise<Delivery> {
     // A recording that is played again: what is held belongs to the time before.
     if (event.sequence < this.next) this.history.clear();
     this.next = event.sequence + 1;
-    this.sendTimes[this.sendCount % rateWindow] = this.clock.monotonic();
+    this.sendTimes[this.sendCount % rateWindow] = sentS;
     this.sendCount += 1;
     this.history.add(event);
-    if (latch || this.latch) this.latched = event;
+    if (latch || this.latch) this.latched = event.keep();
     let subscribers = 0;
     let dropped = 0;
     let waits: Promise<boolean>[] | undefined;

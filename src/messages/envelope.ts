@@ -1,4 +1,3 @@
-import type { Clock } from '../base/clock.js';
 import { MeshError } from '../base/errors.js';
 import type { Event } from './event.js';
 import type { EventMemo, KnownUri } from './event-memo.js';
@@ -14,7 +13,8 @@ import { varintSize, WireCursor, writeVarint } from './varint.js';
  * Field numbers: protos/farm_ng/core/{uri,timestamp,event,event_service}.proto.
  */
 
-const tag = {
+/** Tags of the fields, for `envelope-reader.ts` too. */
+export const envelopeTags = {
   envelopeEvent: 0x0a,
   envelopePayload: 0x12,
   eventUri: 0x0a,
@@ -26,6 +26,7 @@ const tag = {
   stampSemantics: 0x1a,
 } as const;
 
+const tag = envelopeTags;
 const empty = Buffer.alloc(0);
 
 /** Where the two parts of an envelope lie in its bytes; the event is undefined when the sender left it out. */
@@ -50,19 +51,27 @@ export function splitEnvelope(bytes: Uint8Array): EnvelopeParts {
 
 /** Joins encoded event and payload to an envelope. */
 export function joinEnvelope(event: Uint8Array, payload: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(envelopeSize(event, payload));
+  writeEnvelope(bytes, 0, event, payload);
+  return bytes;
+}
+
+/** Bytes of the envelope that `writeEnvelope` writes. */
+export function envelopeSize(event: Uint8Array, payload: Uint8Array): number {
   const payloadSize = payload.length === 0 ? 0 : 1 + varintSize(payload.length) + payload.length;
-  const bytes = Buffer.allocUnsafe(1 + varintSize(event.length) + event.length + payloadSize);
-  let at = 0;
-  bytes[at++] = tag.envelopeEvent;
-  at = writeVarint(bytes, at, event.length);
+  return 1 + varintSize(event.length) + event.length + payloadSize;
+}
+
+/** Writes encoded event and payload as an envelope at `offset`. */
+export function writeEnvelope(bytes: Buffer, offset: number, event: Uint8Array, payload: Uint8Array): void {
+  bytes[offset] = tag.envelopeEvent;
+  let at = writeVarint(bytes, offset + 1, event.length);
   bytes.set(event, at);
   at += event.length;
-  if (payloadSize > 0) {
-    bytes[at++] = tag.envelopePayload;
-    at = writeVarint(bytes, at, payload.length);
-    bytes.set(payload, at);
-  }
-  return bytes;
+  if (payload.length === 0) return;
+  bytes[at++] = tag.envelopePayload;
+  at = writeVarint(bytes, at, payload.length);
+  bytes.set(payload, at);
 }
 
 /** Encodes an Event message. Errors: `out-of-range` for a sequence or length that is no safe integer of at least 0. */
@@ -99,9 +108,12 @@ export interface EventHead {
   readonly sequence: number;
 }
 
-/** Decodes an Event but for its stamps, and its URI only where the memo does not know it. Errors: as `decodeEvent`. */
-export function decodeHead(bytes: Buffer, memo: EventMemo): EventHead {
-  const cursor = new WireCursor(bytes);
+/**
+ * Decodes the Event between `start` and `end` but for its stamps, and its URI only where the memo does not know it.
+ * Errors: as `decodeEvent`.
+ */
+export function decodeHead(bytes: Buffer, start: number, end: number, memo: EventMemo): EventHead {
+  const cursor = new WireCursor(bytes, start, end);
   let known: KnownUri | undefined;
   let payloadLength = 0;
   let sequence = 0;
@@ -113,95 +125,23 @@ export function decodeHead(bytes: Buffer, memo: EventMemo): EventHead {
     else if (field === tag.eventSequence) sequence = cursor.int64();
     else cursor.skip(field & 7);
   }
-  return { known: known ?? memo.uris.read(bytes, 0, 0), payloadLength, sequence };
+  return { known: known ?? memo.uris.read(bytes, start, start), payloadLength, sequence };
 }
 
-/** Decodes the stamps of an Event. Errors: as `decodeEvent`. */
-export function decodeTimestamps(bytes: Buffer, memo: EventMemo): Timestamp[] {
-  const cursor = new WireCursor(bytes);
+/** Decodes the stamps of the Event between `start` and `end`. Errors: as `decodeEvent`. */
+export function decodeTimestamps(bytes: Buffer, start: number, end: number, memo: EventMemo): Timestamp[] {
+  const cursor = new WireCursor(bytes, start, end);
   const timestamps: Timestamp[] = [];
-  while (!cursor.done) {
+  while (cursor.at < end) {
     const field = cursor.uint32();
-    if (field === tag.eventTimestamp) timestamps.push(decodeTimestamp(within(cursor), memo));
+    if (field === tag.eventTimestamp) timestamps.push(readTimestamp(cursor, memo));
     else cursor.skip(field & 7);
   }
   return timestamps;
 }
 
-/** Writes the events of one path: everything that does not change from event to event is encoded once. */
-export class EnvelopeTemplate {
-  readonly uri: Uri;
-  private readonly head: Buffer;
-  private readonly monotonic: StampTemplate;
-  private readonly system: StampTemplate;
-  private readonly clock: Clock;
-
-  /** `sendSemantics` names the two stamps of `clock` that every event gets at its end. */
-  constructor(uri: Uri, clock: Clock, sendSemantics: string) {
-    this.uri = uri;
-    this.clock = clock;
-    this.head = lengthDelimited(tag.eventUri, encodeUri(uri));
-    this.monotonic = stampTemplate(clock.monotonicName, sendSemantics);
-    this.system = stampTemplate(clock.systemName, sendSemantics);
-  }
-
-  /** One envelope, with `timestamps` first and this moment's two stamps behind them. */
-  encode(payload: Uint8Array, sequence: number, timestamps: readonly Timestamp[] = []): Buffer {
-    const { head, monotonic, system } = this;
-    const stamps = timestamps.map((stamp) => lengthDelimited(tag.eventTimestamp, encodeTimestamp(stamp)));
-    let eventSize = head.length + monotonic.bytes.length + system.bytes.length;
-    for (const stamp of stamps) eventSize += stamp.length;
-    if (payload.length > 0) eventSize += 1 + varintSize(payload.length);
-    if (sequence > 0) eventSize += 1 + varintSize(sequence);
-    const payloadSize = payload.length === 0 ? 0 : 1 + varintSize(payload.length) + payload.length;
-
-    const bytes = Buffer.allocUnsafe(1 + varintSize(eventSize) + eventSize + payloadSize);
-    let at = 0;
-    bytes[at++] = tag.envelopeEvent;
-    at = writeVarint(bytes, at, eventSize);
-    bytes.set(head, at);
-    at += head.length;
-    for (const stamp of stamps) at += stamp.copy(bytes, at);
-    at = writeStamp(bytes, at, monotonic, this.clock.monotonic());
-    at = writeStamp(bytes, at, system, this.clock.system());
-    if (payload.length > 0) {
-      bytes[at++] = tag.eventPayloadLength;
-      at = writeVarint(bytes, at, payload.length);
-    }
-    if (sequence > 0) {
-      bytes[at++] = tag.eventSequence;
-      at = writeVarint(bytes, at, sequence);
-    }
-    if (payloadSize > 0) {
-      bytes[at++] = tag.envelopePayload;
-      at = writeVarint(bytes, at, payload.length);
-      bytes.set(payload, at);
-    }
-    return bytes;
-  }
-}
-
-/** An encoded stamp whose seconds are filled in anew each time. */
-interface StampTemplate {
-  readonly bytes: Buffer;
-  /** Where the eight bytes of the seconds stand. */
-  readonly secondsAt: number;
-}
-
-function stampTemplate(clockName: string, semantics: string): StampTemplate {
-  // Any stamp but 0, which proto3 would leave out, reserves the eight bytes.
-  const stamp = encodeTimestamp({ stamp: 1, clockName, semantics });
-  const bytes = lengthDelimited(tag.eventTimestamp, stamp);
-  return { bytes, secondsAt: bytes.length - stamp.length + 1 };
-}
-
-function writeStamp(bytes: Buffer, at: number, template: StampTemplate, seconds: number): number {
-  bytes.set(template.bytes, at);
-  bytes.writeDoubleLE(seconds, at + template.secondsAt);
-  return at + template.bytes.length;
-}
-
-function encodeTimestamp(stamp: Timestamp): Buffer {
+/** One stamp, as it stands in an Event without its tag and length. */
+export function encodeTimestamp(stamp: Timestamp): Buffer {
   let seconds = empty;
   // Only +0 is proto3's default; -0 is a value of its own.
   if (!Object.is(stamp.stamp, 0)) {
@@ -212,18 +152,36 @@ function encodeTimestamp(stamp: Timestamp): Buffer {
   return Buffer.concat([seconds, text(tag.stampClockName, stamp.clockName), text(tag.stampSemantics, stamp.semantics)]);
 }
 
-function decodeTimestamp(cursor: WireCursor, memo?: EventMemo): Timestamp {
+function decodeTimestamp(cursor: WireCursor): Timestamp {
   const stamp = { stamp: 0, clockName: '', semantics: '' };
-  const name = () =>
-    memo === undefined ? cursor.string() : memo.names.read(cursor.bytes, cursor.skipLength(), cursor.at);
   while (!cursor.done) {
     const field = cursor.uint32();
     if (field === tag.stampSeconds) stamp.stamp = cursor.double();
-    else if (field === tag.stampClockName) stamp.clockName = name();
-    else if (field === tag.stampSemantics) stamp.semantics = name();
+    else if (field === tag.stampClockName) stamp.clockName = cursor.string();
+    else if (field === tag.stampSemantics) stamp.semantics = cursor.string();
     else cursor.skip(field & 7);
   }
   return stamp;
+}
+
+/** The stamp that `cursor` stands before, read where it lies; names come from the memo. */
+function readTimestamp(cursor: WireCursor, memo: EventMemo): Timestamp {
+  const { bytes, end: outerEnd } = cursor;
+  const start = cursor.skipLength();
+  const end = cursor.at;
+  cursor.over(bytes, start, end);
+  let seconds = 0;
+  let clockName = '';
+  let semantics = '';
+  while (cursor.at < end) {
+    const field = cursor.uint32();
+    if (field === tag.stampSeconds) seconds = cursor.double();
+    else if (field === tag.stampClockName) clockName = memo.names.read(bytes, cursor.skipLength(), cursor.at);
+    else if (field === tag.stampSemantics) semantics = memo.names.read(bytes, cursor.skipLength(), cursor.at);
+    else cursor.skip(field & 7);
+  }
+  cursor.over(bytes, end, outerEnd);
+  return { stamp: seconds, clockName, semantics };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -1,5 +1,6 @@
 import { MeshError } from '../base/errors.js';
 import { decodeHead, decodeTimestamps, type EventHead, splitEnvelope } from './envelope.js';
+import type { EnvelopeReader } from './envelope-reader.js';
 import type { Event } from './event.js';
 import { EventMemo } from './event-memo.js';
 import type { TypeRegistry } from './registry.js';
@@ -15,48 +16,80 @@ export interface EventDecoder {
   readonly memo?: EventMemo;
 }
 
+/** What a receiver knows of an event beside its bytes. */
+export interface EventOrigin {
+  /** The service it came from; otherwise its URI names it. */
+  readonly publisher?: string;
+  /** The stamp of reception, added behind the event's own. */
+  readonly received?: Timestamp;
+}
+
 /**
  * An event as it came over the wire or out of a file. Everything is decoded when it is first looked at, and kept:
  * a program that only counts events pays for no decoding.
  */
 export class MeshEvent<T = unknown> implements Event {
-  /** The encoded Event message, without the payload. */
-  readonly eventBytes: Buffer;
-  /** The encoded payload, shared with the receive buffer: copy it to keep it long. */
-  readonly payload: Buffer;
   private readonly decoder: EventDecoder;
-  private readonly publisher: string | undefined;
-  private readonly received: Timestamp | undefined;
+  private readonly origin: EventOrigin;
+  private readonly bytes: Buffer;
+  private eventStart = 0;
+  private eventEnd: number;
+  private payloadStart = 0;
+  private payloadEnd: number;
+  /** -1: not looked at yet. */
+  private knownSequence = -1;
+  private cutEvent: Buffer | undefined;
+  private cutPayload: Buffer | undefined;
   private decodedHead: EventHead | undefined;
   private decodedStamps: readonly Timestamp[] | undefined;
   private decoded: { message: T } | undefined;
 
-  /**
-   * @param publisher The service it came from, where the receiver knows; otherwise its URI names it.
-   * @param received The stamp of reception, added behind the event's own.
-   */
-  constructor(
-    eventBytes: Buffer,
-    payload: Buffer,
-    decoder: EventDecoder,
-    options: { publisher?: string; received?: Timestamp } = {},
-  ) {
-    this.eventBytes = eventBytes;
-    this.payload = payload;
+  /** @param eventBytes The encoded Event message. @param payload The encoded payload. */
+  constructor(eventBytes: Buffer, payload: Buffer, decoder: EventDecoder, origin: EventOrigin = {}) {
+    this.bytes = eventBytes;
+    this.eventEnd = eventBytes.length;
+    this.payloadEnd = payload.length;
+    this.cutEvent = eventBytes;
+    this.cutPayload = payload;
     this.decoder = decoder;
-    this.publisher = options.publisher;
-    this.received = options.received;
+    this.origin = origin;
   }
 
   /** Errors: `data-loss` when the bytes are no envelope, or the event has no URI. */
-  static fromEnvelope<T = unknown>(
-    bytes: Uint8Array,
-    decoder: EventDecoder,
-    options: { publisher?: string; received?: Timestamp } = {},
-  ): MeshEvent<T> {
+  static fromEnvelope<T = unknown>(bytes: Uint8Array, decoder: EventDecoder, origin: EventOrigin = {}): MeshEvent<T> {
     const { event, payload } = splitEnvelope(bytes);
     if (event === undefined) throw new MeshError('data-loss', 'a message without an event arrived');
-    return new MeshEvent<T>(event, payload, decoder, options);
+    return new MeshEvent<T>(event, payload, decoder, origin);
+  }
+
+  /** The event whose parts `reader` has just found in `bytes`; nothing of it is copied or cut out until it is needed. */
+  static found<T = unknown>(
+    reader: EnvelopeReader,
+    bytes: Buffer,
+    decoder: EventDecoder,
+    origin: EventOrigin,
+  ): MeshEvent<T> {
+    const event = new MeshEvent<T>(bytes, bytes, decoder, origin);
+    event.cutEvent = undefined;
+    event.cutPayload = undefined;
+    event.eventStart = reader.eventStart;
+    event.eventEnd = reader.eventEnd;
+    event.payloadStart = reader.payloadStart;
+    event.payloadEnd = reader.payloadEnd;
+    event.knownSequence = reader.sequence;
+    return event;
+  }
+
+  /** The encoded Event message, without the payload. */
+  get eventBytes(): Buffer {
+    this.cutEvent ??= this.bytes.subarray(this.eventStart, this.eventEnd);
+    return this.cutEvent;
+  }
+
+  /** The encoded payload, shared with the receive buffer: copy it to keep it long. */
+  get payload(): Buffer {
+    this.cutPayload ??= this.bytes.subarray(this.payloadStart, this.payloadEnd);
+    return this.cutPayload;
   }
 
   get uri(): Uri {
@@ -65,8 +98,8 @@ export class MeshEvent<T = unknown> implements Event {
 
   get timestamps(): readonly Timestamp[] {
     if (this.decodedStamps === undefined) {
-      const stamps = decodeTimestamps(this.eventBytes, this.memo);
-      if (this.received !== undefined) stamps.push(this.received);
+      const stamps = decodeTimestamps(this.bytes, this.eventStart, this.eventEnd, this.memo);
+      if (this.origin.received !== undefined) stamps.push(this.origin.received);
       this.decodedStamps = stamps;
     }
     return this.decodedStamps;
@@ -77,7 +110,8 @@ export class MeshEvent<T = unknown> implements Event {
   }
 
   get sequence(): number {
-    return this.head.sequence;
+    if (this.knownSequence < 0) this.knownSequence = this.head.sequence;
+    return this.knownSequence;
   }
 
   /** The topic, e.g. `/sample`. */
@@ -87,7 +121,7 @@ export class MeshEvent<T = unknown> implements Event {
 
   /** Name of the publishing service; empty when neither the receiver nor the URI knows. */
   get service(): string {
-    return this.publisher ?? serviceOfQuery(this.uri.query) ?? '';
+    return this.origin.publisher ?? serviceOfQuery(this.uri.query) ?? '';
   }
 
   /** Full name of the payload's message type; empty when the URI does not say. */
@@ -115,7 +149,7 @@ export class MeshEvent<T = unknown> implements Event {
   }
 
   private get head(): EventHead {
-    this.decodedHead ??= decodeHead(this.eventBytes, this.memo);
+    this.decodedHead ??= decodeHead(this.bytes, this.eventStart, this.eventEnd, this.memo);
     return this.decodedHead;
   }
 

@@ -36,6 +36,11 @@ export function isWildcard(pattern: string): boolean {
   return pattern.endsWith('*');
 }
 
+/** Whether a subscription's path is a prefix such as `/gps/*`, which farm-ng's programs do not know. */
+export function isPrefix(pattern: string): boolean {
+  return pattern !== anyPath && isWildcard(pattern);
+}
+
 /** Whether `path` is one that `pattern` (exact, `*`, or `/prefix/*`) asks for. */
 export function matchesPath(pattern: string, path: string): boolean {
   if (pattern === anyPath || pattern === '/*') return true;

@@ -27,10 +27,18 @@ export function writeVarint(bytes: Uint8Array, offset: number, value: number): n
 /** A position in a buffer that reads protobuf's primitives, each bounded by `end`. */
 export class WireCursor {
   constructor(
-    readonly bytes: Buffer,
+    public bytes: Buffer,
     public at: number = 0,
-    readonly end: number = bytes.length,
+    public end: number = bytes.length,
   ) {}
+
+  /** Goes on over other bytes: for readers that read many messages one after the other. */
+  over(bytes: Buffer, at: number, end: number): this {
+    this.bytes = bytes;
+    this.at = at;
+    this.end = end;
+    return this;
+  }
 
   get done(): boolean {
     return this.at >= this.end;
@@ -99,7 +107,7 @@ export class WireCursor {
 
   /** Passes over a field that the reader does not know. */
   skip(wireType: number): void {
-    if (wireType === 0) this.wideVarint();
+    if (wireType === 0) this.skipVarint();
     else if (wireType === 1) this.advance(8);
     else if (wireType === 2) this.skipBytes();
     else if (wireType === 5) this.advance(4);
@@ -109,6 +117,14 @@ export class WireCursor {
   private advance(count: number): void {
     if (this.at + count > this.end) throw truncated(this.at);
     this.at += count;
+  }
+
+  private skipVarint(): void {
+    for (let count = 0; count < 10; count++) {
+      if (this.at >= this.end) throw truncated(this.at);
+      if (this.bytes[this.at++]! < 0x80) return;
+    }
+    throw malformed(`a varint of more than 10 bytes ends at byte ${this.at}`);
   }
 
   private wideVarint(): bigint {

@@ -8,7 +8,7 @@ import { Http2Connection } from './http2-connection.js';
 import { notGrpc, requestHeaders, responseHeaders, trailersError, versionHeader } from './http2-headers.js';
 import { IncomingMessages } from './incoming-messages.js';
 import { methodPaths } from './methods.js';
-import type { CallOptions, IncomingStream, WireChannel, WireMethod } from './types.js';
+import type { CallOptions, IncomingStream, MessageBlock, WireChannel, WireMethod } from './types.js';
 
 export interface ChannelOptions {
   readonly tls?: TlsFiles;
@@ -34,7 +34,7 @@ export class Channel implements WireChannel {
   async unary(method: WireMethod, request: Uint8Array, options: CallOptions): Promise<Buffer> {
     const incoming = this.stream(method, request, options);
     let reply: Buffer | undefined;
-    for await (const [first] of incoming) reply ??= first;
+    for await (const [first] of incoming) reply ??= first!.bytes.subarray(first!.bounds[0], first!.bounds[1]);
     if (reply === undefined) throw new MeshError('internal', `${this.address} answered ${method} without a message`);
     return reply;
   }
@@ -121,14 +121,14 @@ export class Channel implements WireChannel {
       trailers = trailersError(headers, address, ownVersion);
     });
     call.on('data', (chunk: Buffer) => {
-      const batch: Buffer[] = [];
+      const blocks: MessageBlock[] = [];
       try {
-        reader.read(chunk, batch);
+        reader.read(chunk, blocks);
       } catch (error) {
         messages.fail(MeshError.from(error));
         return;
       }
-      if (batch.length > 0 && !messages.push(batch, chunk.length)) call.pause();
+      if (blocks.length > 0 && !messages.push(blocks, chunk.length)) call.pause();
     });
     call.on('error', (error: Error & { code?: string }) => {
       // The peer reset the stream; the code that it gave says more.

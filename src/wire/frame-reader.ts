@@ -1,17 +1,19 @@
 import { MeshError } from '../base/errors.js';
 import { framePrefixBytes } from './frames.js';
+import type { MessageBlock } from './types.js';
 
 /**
- * Takes the messages out of a gRPC stream, however its bytes were cut on the way. A message that lies in one piece is
- * given as a view of it, without a copy. Frames: see `frames.ts`.
+ * Takes the messages out of a gRPC stream, however its bytes were cut on the way. Messages that lie in one piece are
+ * given where they lie; only one that was cut is put together in memory of its own. Frames: see `frames.ts`.
  */
 export class FrameReader {
   private readonly maxMessageBytes: number;
-  /** Bytes of a frame that has not come whole. */
-  private pieces: Buffer[] = [];
+  /** The prefix of a frame that has not come whole; then `frame` is empty. */
+  private readonly prefix = Buffer.alloc(framePrefixBytes);
+  /** The message of that frame, once its length is known. */
+  private frame: Buffer | undefined;
+  /** Bytes of the frame that have come, its prefix included. */
   private held = 0;
-  /** Length of the frame that `pieces` begins, prefix included; 0 while that is not known. */
-  private wanted = 0;
 
   constructor(maxMessageBytes: number) {
     this.maxMessageBytes = maxMessageBytes;
@@ -23,57 +25,55 @@ export class FrameReader {
   }
 
   /**
-   * Adds the messages that `chunk` completes to `messages`.
+   * Adds the messages that `chunk` completes to `blocks`.
    * Errors: `resource-exhausted` for a message over the limit, `internal` for a compressed one, which nobody asked for.
    */
-  read(chunk: Buffer, messages: Buffer[]): void {
-    let bytes = chunk;
-    if (this.held > 0) {
-      const rest = this.complete(chunk, messages);
-      if (rest === undefined) return;
-      bytes = rest;
-    }
-    let at = 0;
-    while (bytes.length - at >= framePrefixBytes) {
-      const end = at + this.frameLength(bytes, at);
-      if (end > bytes.length) break;
-      messages.push(bytes.subarray(at + framePrefixBytes, end));
+  read(chunk: Buffer, blocks: MessageBlock[]): void {
+    let at = this.held > 0 ? this.complete(chunk, blocks) : 0;
+    const bounds: number[] = [];
+    while (chunk.length - at >= framePrefixBytes) {
+      const end = at + framePrefixBytes + this.messageLength(chunk, at);
+      if (end > chunk.length) break;
+      bounds.push(at + framePrefixBytes, end);
       at = end;
     }
-    if (at < bytes.length) this.keep(bytes.subarray(at));
+    if (bounds.length > 0) blocks.push({ bytes: chunk, bounds });
+    if (at < chunk.length) this.begin(chunk, at);
   }
 
-  /** Adds to the frame begun; gives what lies behind it, or undefined when it is still not whole. */
-  private complete(chunk: Buffer, messages: Buffer[]): Buffer | undefined {
-    if (this.wanted === 0) {
-      const missing = framePrefixBytes - this.held;
-      if (chunk.length < missing) {
-        this.keep(chunk);
-        return undefined;
-      }
-      const prefix = Buffer.concat([...this.pieces, chunk.subarray(0, missing)]);
-      this.wanted = this.frameLength(prefix, 0);
+  /** Adds to the frame begun; gives where in `chunk` it ends. */
+  private complete(chunk: Buffer, blocks: MessageBlock[]): number {
+    let at = 0;
+    if (this.frame === undefined) {
+      at = chunk.copy(this.prefix, this.held, 0, framePrefixBytes - this.held);
+      this.held += at;
+      if (this.held < framePrefixBytes) return at;
+      this.frame = Buffer.allocUnsafe(this.messageLength(this.prefix, 0));
     }
-    const missing = this.wanted - this.held;
-    if (chunk.length < missing) {
-      this.keep(chunk);
-      return undefined;
+    const { frame } = this;
+    const copied = chunk.copy(frame, this.held - framePrefixBytes, at);
+    this.held += copied;
+    at += copied;
+    if (this.held === framePrefixBytes + frame.length) {
+      blocks.push({ bytes: frame, bounds: [0, frame.length] });
+      this.frame = undefined;
+      this.held = 0;
     }
-    const frame = Buffer.concat([...this.pieces, chunk.subarray(0, missing)], this.wanted);
-    this.pieces = [];
-    this.held = 0;
-    this.wanted = 0;
-    messages.push(frame.subarray(framePrefixBytes));
-    return chunk.subarray(missing);
+    return at;
   }
 
-  private keep(piece: Buffer): void {
-    if (this.held === 0 && piece.length >= framePrefixBytes) this.wanted = this.frameLength(piece, 0);
-    this.pieces.push(piece);
-    this.held += piece.length;
+  /** Keeps what stands from `at` on: less than a frame. */
+  private begin(chunk: Buffer, at: number): void {
+    this.held = chunk.length - at;
+    if (this.held < framePrefixBytes) {
+      chunk.copy(this.prefix, 0, at);
+      return;
+    }
+    this.frame = Buffer.allocUnsafe(this.messageLength(chunk, at));
+    chunk.copy(this.frame, 0, at + framePrefixBytes);
   }
 
-  private frameLength(bytes: Buffer, at: number): number {
+  private messageLength(bytes: Buffer, at: number): number {
     if (bytes[at] !== 0) {
       throw new MeshError('internal', 'a compressed message came, though this client takes none');
     }
@@ -84,6 +84,6 @@ export class FrameReader {
         `a message of ${length} bytes came; the limit is ${this.maxMessageBytes} (maxMessageBytes)`,
       );
     }
-    return framePrefixBytes + length;
+    return length;
   }
 }

@@ -1,3 +1,5 @@
+import type { FramedMessage } from './types.js';
+
 /*
  * How a gRPC message stands in an HTTP/2 stream: one byte that says whether it is compressed, four that give its
  * length, big-endian, and the message. This file makes frames; `frame-reader.ts` reads them.
@@ -6,6 +8,19 @@
 
 export const framePrefixBytes = 5;
 
+// Some hundred events of the usual size, and little enough that a slow reader that holds on to it costs little.
+const memoryBytes = 64 * 1024;
+
+/** Writes the prefix of a message of `length` bytes, not compressed; gives where the message begins. */
+export function writePrefix(bytes: Buffer, offset: number, length: number): number {
+  bytes[offset] = 0;
+  bytes[offset + 1] = length >>> 24;
+  bytes[offset + 2] = length >>> 16;
+  bytes[offset + 3] = length >>> 8;
+  bytes[offset + 4] = length;
+  return offset + framePrefixBytes;
+}
+
 /** The five bytes before an uncompressed message of `length` bytes. */
 export function framePrefix(length: number): Buffer {
   const prefix = Buffer.allocUnsafe(framePrefixBytes);
@@ -13,44 +28,29 @@ export function framePrefix(length: number): Buffer {
   return prefix;
 }
 
+/** The message within a frame, without its prefix. */
+export function messageOf({ bytes, start, end, body }: FramedMessage): Buffer {
+  const message = bytes.subarray(start + framePrefixBytes, end);
+  return body === undefined ? message : Buffer.concat([message, body]);
+}
+
 /**
- * Frames messages into one buffer. Subscribers of a path mostly send the same messages in the same tick, so a list
- * that equals the one before is not framed again: however many listen, the bytes are made once.
+ * Memory that frames are written into one behind the other, and that is never written again: what is published in one
+ * tick goes out to every subscriber as one piece, without being copied together.
  */
-export class FrameJoiner {
-  private messages: readonly Uint8Array[] = [];
-  private joined: Buffer = Buffer.alloc(0);
+export class FrameMemory {
+  /** Where the room given last lies. */
+  bytes: Buffer = Buffer.alloc(0);
+  private used = 0;
 
-  join(messages: readonly Uint8Array[]): Buffer {
-    if (sameItems(messages, this.messages)) return this.joined;
-    let size = 0;
-    for (const message of messages) size += framePrefixBytes + message.length;
-    const joined = Buffer.allocUnsafe(size);
-    let at = 0;
-    for (const message of messages) {
-      writePrefix(joined, at, message.length);
-      joined.set(message, at + framePrefixBytes);
-      at += framePrefixBytes + message.length;
+  /** Room for `size` bytes in `bytes`: gives where it begins. */
+  reserve(size: number): number {
+    if (this.used + size > this.bytes.length) {
+      this.bytes = Buffer.allocUnsafeSlow(Math.max(memoryBytes, size));
+      this.used = 0;
     }
-    this.messages = messages;
-    this.joined = joined;
-    return joined;
+    const start = this.used;
+    this.used += size;
+    return start;
   }
-
-  /** Forgets the last list, so that its bytes can be freed. */
-  reset(): void {
-    this.messages = [];
-    this.joined = Buffer.alloc(0);
-  }
-}
-
-function writePrefix(bytes: Buffer, at: number, length: number): void {
-  bytes[at] = 0;
-  bytes.writeUInt32BE(length, at + 1);
-}
-
-function sameItems(one: readonly unknown[], other: readonly unknown[]): boolean {
-  if (one.length !== other.length) return false;
-  for (let index = 0; index < one.length; index++) if (one[index] !== other[index]) return false;
-  return true;
 }

@@ -1,5 +1,5 @@
 import type { MeshError } from '../base/errors.js';
-import type { Headers, IncomingStream } from './types.js';
+import type { Headers, IncomingStream, MessageBlock } from './types.js';
 
 // What may lie unread before the sender is stopped.
 const highWaterBytes = 256 * 1024;
@@ -9,7 +9,7 @@ export class IncomingMessages implements IncomingStream {
   readonly headers: Promise<Headers>;
   private resolveHeaders!: (headers: Headers) => void;
   private rejectHeaders!: (error: MeshError) => void;
-  private ready: Buffer[] = [];
+  private ready: MessageBlock[] = [];
   private readyBytes = 0;
   private finished: { error: MeshError | undefined } | undefined;
   private wake: (() => void) | undefined;
@@ -43,14 +43,15 @@ export class IncomingMessages implements IncomingStream {
   }
 
   /** Takes messages that came in a chunk of `bytes`. False: enough, stop the sender until `onRoom`. */
-  push(messages: readonly Buffer[], bytes: number): boolean {
+  push(blocks: MessageBlock[], bytes: number): boolean {
     if (this.keepLast) {
-      this.ready = messages.slice(-1);
+      const { bytes: memory, bounds } = blocks.at(-1)!;
+      this.ready = [{ bytes: memory, bounds: bounds.slice(-2) }];
       this.wake?.();
       return true;
     }
-    if (this.ready.length === 0) this.ready = messages as Buffer[];
-    else for (const message of messages) this.ready.push(message);
+    if (this.ready.length === 0) this.ready = blocks;
+    else this.ready.push(...blocks);
     this.readyBytes += bytes;
     this.wake?.();
     return this.readyBytes < highWaterBytes;
@@ -84,16 +85,16 @@ export class IncomingMessages implements IncomingStream {
     else this.endListeners.push(listener);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<readonly Buffer[]> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<readonly MessageBlock[]> {
     try {
       while (true) {
         if (this.ready.length > 0) {
-          const messages = this.ready;
+          const blocks = this.ready;
           const wasFull = this.readyBytes >= highWaterBytes;
           this.ready = [];
           this.readyBytes = 0;
           if (wasFull) this.room();
-          yield messages;
+          yield blocks;
         } else if (this.finished !== undefined) {
           if (this.finished.error !== undefined) throw this.finished.error;
           return;

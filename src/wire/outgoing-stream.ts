@@ -1,46 +1,63 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import type { ServerErrorResponse, ServerWritableStream } from '@grpc/grpc-js';
 import type { MeshError } from '../base/errors.js';
-import { FrameJoiner, framePrefix } from './frames.js';
+import { messageOf } from './frames.js';
 import { toMetadata } from './metadata.js';
-import type { Headers, OutgoingStream } from './types.js';
+import type { FramedMessage, Headers, OutgoingStream } from './types.js';
 
 type SubscribeCall = ServerWritableStream<Buffer, Uint8Array>;
 type StatusOf = (error: MeshError) => ServerErrorResponse;
 
 // Enough for a write to be worth its cost, little enough for a queue to stay what its depth says.
 const batchBytes = 64 * 1024;
-// From here on a copy costs more than a write of its own.
-const directBytes = 32 * 1024;
+// Pieces of less than this are cheaper to copy together than to write one by one.
+const joinBytes = 16 * 1024;
 
-/** Lets the streams of one server write what they gathered once, at the end of the tick, and frame it together. */
+/** Lets the streams of one server write what they gathered once, at the end of the tick. */
 export class TickFlusher {
-  readonly joiner = new FrameJoiner();
   private waiting: BatchedStream[] = [];
+  private last: Buffer = Buffer.alloc(0);
+  private lastFrom: Buffer | undefined;
+  private lastStart = 0;
 
   add(stream: BatchedStream): void {
     if (this.waiting.length === 0) process.nextTick(() => this.flush());
     this.waiting.push(stream);
   }
 
+  /** A piece of memory. Subscribers mostly ask for the same one in turn. */
+  cut(bytes: Buffer, start: number, end: number): Buffer {
+    if (bytes !== this.lastFrom || start !== this.lastStart || end - start !== this.last.length) {
+      this.last = bytes.subarray(start, end);
+      this.lastFrom = bytes;
+      this.lastStart = start;
+    }
+    return this.last;
+  }
+
   private flush(): void {
     const streams = this.waiting;
     this.waiting = [];
     for (const stream of streams) stream.flush();
-    this.joiner.reset();
+    this.lastFrom = undefined;
+    this.last = Buffer.alloc(0);
   }
 }
 
 /**
- * Writes to the call's own HTTP/2 stream, several messages at a time: ten times the events per second of grpc-js's
- * way, and the same bytes on the wire. Headers, trailers and status stay with grpc-js.
+ * Writes to the call's own HTTP/2 stream, what was published in one tick at once: many times the events per second of
+ * grpc-js's way, and the same bytes on the wire. Headers, trailers and status stay with grpc-js.
  */
 export class BatchedStream implements OutgoingStream {
   private readonly call: SubscribeCall;
   private readonly http2: ServerHttp2Stream;
   private readonly flusher: TickFlusher;
   private readonly statusOf: StatusOf;
-  private pending: Uint8Array[] = [];
+  /** What is not written yet: whole pieces, and behind them frames that follow each other in one memory. */
+  private pieces: Uint8Array[] = [];
+  private bytes: Buffer | undefined;
+  private start = 0;
+  private until = 0;
   private pendingBytes = 0;
   private full = false;
   private ended = false;
@@ -63,14 +80,19 @@ export class BatchedStream implements OutgoingStream {
     this.call.sendMetadata(toMetadata(headers));
   }
 
-  write(message: Uint8Array): boolean {
-    if (message.length >= directBytes) {
-      this.flush();
-      this.writeDirect(message);
-      return !this.full;
+  write({ bytes, start, end, body }: FramedMessage): boolean {
+    if (bytes !== this.bytes || start !== this.until) {
+      this.closePiece();
+      this.bytes = bytes;
+      this.start = start;
     }
-    this.pending.push(message);
-    this.pendingBytes += message.length;
+    this.until = end;
+    this.pendingBytes += end - start;
+    if (body !== undefined) {
+      this.closePiece();
+      this.pieces.push(body);
+      this.pendingBytes += body.length;
+    }
     if (this.pendingBytes >= batchBytes) this.flush();
     else if (!this.scheduled && !this.full) {
       this.scheduled = true;
@@ -95,26 +117,40 @@ export class BatchedStream implements OutgoingStream {
   /** Writes what is pending, if the stream takes it. */
   flush(): void {
     this.scheduled = false;
-    if (this.full || this.ended || this.pending.length === 0) return;
-    const { pending } = this;
-    this.pending = [];
+    if (this.full || this.ended || this.pendingBytes === 0) return;
+    this.closePiece();
+    const { pieces, http2 } = this;
+    this.pieces = [];
     this.pendingBytes = 0;
-    if (this.http2.destroyed || this.http2.writableEnded) return;
-    this.full = !this.http2.write(this.flusher.joiner.join(pending));
+    if (http2.destroyed || http2.writableEnded) return;
+    if (pieces.length === 1) http2.write(pieces[0]);
+    else {
+      http2.cork();
+      for (const piece of joinSmall(pieces)) http2.write(piece);
+      http2.uncork();
+    }
+    // Not what write() says: at 16 KiB it would stop a publisher once a turn.
+    this.full = http2.writableLength >= batchBytes;
   }
 
-  private writeDirect(message: Uint8Array): void {
-    if (this.full) {
-      this.pending.push(message);
-      this.pendingBytes += message.length;
-      return;
-    }
-    if (this.http2.destroyed || this.http2.writableEnded) return;
-    this.http2.cork();
-    this.http2.write(framePrefix(message.length));
-    this.full = !this.http2.write(message);
-    this.http2.uncork();
+  private closePiece(): void {
+    if (this.bytes === undefined) return;
+    this.pieces.push(this.flusher.cut(this.bytes, this.start, this.until));
+    this.bytes = undefined;
   }
+}
+
+/** The same bytes in fewer pieces: small ones that follow each other are copied together. */
+function joinSmall(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+  const joined: Uint8Array[] = [];
+  for (let at = 0; at < pieces.length; ) {
+    let next = at;
+    while (next < pieces.length && pieces[next]!.length < joinBytes) next++;
+    if (next - at > 1) joined.push(Buffer.concat(pieces.slice(at, next)));
+    else joined.push(pieces[at]!);
+    at = Math.max(next, at + 1);
+  }
+  return joined;
 }
 
 /** Writes by grpc-js's own interface, a message at a time: for a grpc-js whose calls do not show their stream. */
@@ -131,8 +167,8 @@ export class CallStream implements OutgoingStream {
     this.call.sendMetadata(toMetadata(headers));
   }
 
-  write(message: Uint8Array): boolean {
-    return this.call.write(message);
+  write(message: FramedMessage): boolean {
+    return this.call.write(messageOf(message));
   }
 
   onDrain(listener: () => void): void {

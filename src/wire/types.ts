@@ -20,12 +20,22 @@ export interface IncomingCall {
   readonly signal: AbortSignal;
 }
 
+/** An encoded message with its frame's prefix, in memory that does not change any more. See `frames.ts`. */
+export interface FramedMessage {
+  /** The frame stands here from `start` to `end`, but for its `body`. */
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** The end of a large message, where it lies in memory of its own. */
+  readonly body: Uint8Array | undefined;
+}
+
 /** The outgoing half of a `subscribe` call. */
 export interface OutgoingStream {
   /** Sends the response headers; at most once, before the first message. */
   sendHeaders(headers: Headers): void;
-  /** Takes one encoded message. False means: full, wait for `onDrain` before the next. */
-  write(message: Uint8Array): boolean;
+  /** Takes one message. False means: full, wait for `onDrain` before the next. */
+  write(message: FramedMessage): boolean;
   /** Sets the listener that is called each time the stream has room again. */
   onDrain(listener: () => void): void;
   /** Ends the stream after what was written: well, or with an error for the subscriber. */
@@ -52,8 +62,14 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
+/** Messages in one piece of memory: the i-th stands from `bounds[2 * i]` to `bounds[2 * i + 1]`. Never empty. */
+export interface MessageBlock {
+  readonly bytes: Buffer;
+  readonly bounds: readonly number[];
+}
+
 /** The messages of a `subscribe` call, as they arrive: each step is all that lay ready, never empty. */
-export interface IncomingStream extends AsyncIterable<readonly Buffer[]> {
+export interface IncomingStream extends AsyncIterable<readonly MessageBlock[]> {
   /** Resolves with the response headers; rejects when the call ends without any. */
   readonly headers: Promise<Headers>;
 }

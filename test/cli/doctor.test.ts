@@ -8,10 +8,12 @@ import type { ServiceConfig } from '../../src/config/types.js';
 import type { EventService } from '../../src/mesh/event-service.js';
 import { Channel } from '../../src/wire/channel.js';
 import type { TlsFiles } from '../../src/wire/credentials.js';
+import { messageOf } from '../../src/wire/frames.js';
 import { parse } from '../config/parse.js';
 import { entry, published, registry, struct, subscribersOf, until } from '../mesh/running.js';
 import { freePorts } from '../process.js';
 import { ca, localhostTls, otherCa } from '../tls/files.js';
+import { framed } from '../wire/framed.js';
 import { clientAt, closeAtEnd, serve } from './closing.js';
 import {
   grpcPort,
@@ -336,9 +338,9 @@ describe.concurrent('doctor', () => {
     const subscribe: PeerOptions['subscribe'] = (path, stream) => {
       const broken = wireEvent(path, { sample: 1 });
       // The payload ends the message; its announced length stays.
-      const cut = Buffer.from(broken);
+      const cut = Buffer.from(messageOf(broken));
       cut[cut.length - 1] = 0xff;
-      stream.write(path === '/health' ? broken : Buffer.concat([cut, Buffer.from([0x12, 0x00])]));
+      stream.write(path === '/health' ? broken : framed(Buffer.concat([cut, Buffer.from([0x12, 0x00])])));
     };
     const port = await peerPort({ uris: [structUri('/sample')], subscribe });
     expect(cause(await examine(port))).toMatchObject({

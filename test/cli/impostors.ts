@@ -6,8 +6,9 @@ import { HealthImplementation } from 'grpc-health-check';
 import { encodeEvent, joinEnvelope } from '../../src/messages/envelope.js';
 import { eventUri, type Uri } from '../../src/messages/uri.js';
 import { WireServer } from '../../src/wire/server.js';
-import type { Headers, OutgoingStream } from '../../src/wire/types.js';
+import type { FramedMessage, Headers, OutgoingStream } from '../../src/wire/types.js';
 import { registry } from '../mesh/running.js';
+import { framed } from '../wire/framed.js';
 import { closeAtEnd } from './closing.js';
 
 /* What else may listen on a port where a service is expected. Each gives its port and ends with the test. */
@@ -90,11 +91,11 @@ export async function peerPort({ uris, headers, subscribe = () => undefined }: P
 }
 
 /** An event as it goes over the wire. */
-export function wireEvent(path: string, message: unknown, { sequence = 0, service = 'agent-1' } = {}): Buffer {
+export function wireEvent(path: string, message: unknown, { sequence = 0, service = 'agent-1' } = {}): FramedMessage {
   const payload = registry.encode('google.protobuf.Struct', message);
   const uri = structUri(path, service);
   const event = encodeEvent({ uri, timestamps: [], payloadLength: payload.length, sequence });
-  return joinEnvelope(event, payload);
+  return framed(joinEnvelope(event, payload));
 }
 
 export function structUri(path: string, service = 'agent-1'): Uri {

@@ -1,6 +1,8 @@
 import { Metadata } from '@grpc/grpc-js';
 import { type EventClient, type Gap, MeshError, type SubscribeRequest } from 'furrow';
 import { expect, test } from 'vitest';
+import { framed } from '../wire/framed.js';
+import { encodedEvent } from './encoded-event.js';
 import { answered, plainClient } from './plain-client.js';
 import { clientAt, gather, keepingLogger, published, serve, subscribersOf, until } from './running.js';
 import { TcpProxy } from './tcp-proxy.js';
@@ -201,7 +203,7 @@ test('a broken event is left out and said once; those behind it come', async () 
   const { service, here, items, stream, logger } = await listen({ path: '/count' });
   await here();
   const [subscriber] = subscribersOf(service);
-  const broken = (bytes: number[]) => ({ path: '/count', sequence: 0, bytes: Buffer.from(bytes) });
+  const broken = (bytes: number[]) => encodedEvent('/count', 0, framed(Buffer.from(bytes)).bytes);
   subscriber!.offer(broken([0x0a, 0x50, 0x01]));
   subscriber!.offer(broken([0x12, 0x01, 0x41]));
   subscriber!.offer(broken([0x12, 0x01, 0x41]));

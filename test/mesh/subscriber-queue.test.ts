@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ByteBudget, type EncodedEvent, type Offer, SubscriberQueue } from '../../src/mesh/subscriber-queue.js';
+import { ByteBudget, type Offer, SubscriberQueue } from '../../src/mesh/subscriber-queue.js';
+import { encodedEvent } from './encoded-event.js';
 
-function event(sequence: number, size: number): EncodedEvent {
-  return { path: '/x', sequence, bytes: Buffer.alloc(size) };
-}
+const event = (sequence: number, size: number) => encodedEvent('/x', sequence, Buffer.alloc(size));
 
 /** The same queue, written down without care for speed. */
 class Model {

@@ -8,11 +8,11 @@ import {
   decodeEvent,
   decodeHead,
   decodeTimestamps,
-  EnvelopeTemplate,
   encodeEvent,
   joinEnvelope,
   splitEnvelope,
 } from '../../src/messages/envelope.js';
+import { EnvelopeTemplate } from '../../src/messages/envelope-template.js';
 import type { Event } from '../../src/messages/event.js';
 import { EventMemo } from '../../src/messages/event-memo.js';
 import { TypeRegistry } from '../../src/messages/registry.js';
@@ -273,6 +273,6 @@ const memo = new EventMemo();
 
 /** Decodes an event as a stream does: the head at once, the stamps when somebody looks. */
 function inParts(bytes: Buffer): Event {
-  const { known, payloadLength, sequence } = decodeHead(bytes, memo);
-  return { uri: known.uri, timestamps: decodeTimestamps(bytes, memo), payloadLength, sequence };
+  const { known, payloadLength, sequence } = decodeHead(bytes, 0, bytes.length, memo);
+  return { uri: known.uri, timestamps: decodeTimestamps(bytes, 0, bytes.length, memo), payloadLength, sequence };
 }

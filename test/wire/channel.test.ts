@@ -6,6 +6,7 @@ import { Channel } from '../../src/wire/channel.js';
 import { framePrefix } from '../../src/wire/frames.js';
 import { WireServer } from '../../src/wire/server.js';
 import type { WireHandler } from '../../src/wire/types.js';
+import { framed, messagesOf } from './framed.js';
 
 /** A channel to an HTTP/2 server that does as `answer` says. */
 async function channelTo(answer: (stream: ServerHttp2Stream) => void) {
@@ -192,7 +193,7 @@ test.each([false, true])('what a server writes arrives in order and whole (publi
       let at = 0;
       const pump = (): void => {
         while (at < sizes.length * 20) {
-          const room = stream.write(Buffer.alloc(sizes[at % sizes.length]!, at));
+          const room = stream.write(framed(Buffer.alloc(sizes[at % sizes.length]!, at)));
           at += 1;
           if (!room) return;
         }
@@ -217,7 +218,7 @@ test.each([false, true])('what a server writes arrives in order and whole (publi
   });
   const stream = channel.stream('subscribe', new Uint8Array(0), {});
   const read: Buffer[] = [];
-  for await (const messages of stream) read.push(...messages);
+  for await (const blocks of stream) read.push(...messagesOf(blocks));
   expect(read.map(({ length }) => length)).toEqual(Array.from({ length: 140 }, (_, at) => sizes[at % sizes.length]));
   expect(read.every((message, at) => message.every((byte) => byte === at))).toBe(true);
 });

@@ -1,36 +1,40 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FrameReader } from '../../src/wire/frame-reader.js';
-import { FrameJoiner, framePrefix } from '../../src/wire/frames.js';
+import { FrameMemory, framePrefix } from '../../src/wire/frames.js';
+import type { MessageBlock } from '../../src/wire/types.js';
+import { framed, messagesOf } from './framed.js';
+
+const frames = (sent: readonly Uint8Array[]): Buffer => Buffer.concat(sent.map((message) => framed(message).bytes));
 
 const messages = fc.array(fc.uint8Array({ maxLength: 300 }), { maxLength: 20 });
 
 test('messages come out as they went in, however the bytes are cut', () => {
   fc.assert(
     fc.property(messages, fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1 }), (sent, cuts) => {
-      const bytes = new FrameJoiner().join(sent);
+      const bytes = frames(sent);
       const reader = new FrameReader(300);
-      const read: Buffer[] = [];
+      const read: MessageBlock[] = [];
       for (let at = 0, piece = 0; at < bytes.length; piece++) {
         const end = at + cuts[piece % cuts.length]!;
         reader.read(bytes.subarray(at, end), read);
         at = end;
       }
-      expect(read.map((message) => [...message])).toEqual(sent.map((message) => [...message]));
+      expect(messagesOf(read).map((message) => [...message])).toEqual(sent.map((message) => [...message]));
       expect(reader.atBoundary).toBe(true);
     }),
   );
 });
 
 test('every single cut of two messages', () => {
-  const bytes = new FrameJoiner().join([Buffer.from('first'), Buffer.from('second')]);
+  const bytes = frames([Buffer.from('first'), Buffer.from('second')]);
   for (let cut = 0; cut <= bytes.length; cut++) {
     const reader = new FrameReader(10);
-    const read: Buffer[] = [];
+    const read: MessageBlock[] = [];
     reader.read(bytes.subarray(0, cut), read);
     expect(reader.atBoundary).toBe([0, 10, 21].includes(cut));
     reader.read(bytes.subarray(cut), read);
-    expect(read.map(String)).toEqual(['first', 'second']);
+    expect(messagesOf(read).map(String)).toEqual(['first', 'second']);
   }
 });
 
@@ -49,12 +53,16 @@ test('a compressed message, which nobody asked for, is an error', () => {
   expect(() => new FrameReader(10).read(Buffer.from([1, 0, 0, 0, 1, 65]), [])).toThrow(/compressed/);
 });
 
-test('a joiner frames the same messages once, and other ones anew', () => {
-  const joiner = new FrameJoiner();
-  const [one, two] = [Buffer.from('one'), Buffer.from('two')];
-  const joined = joiner.join([one, two]);
-  expect(joiner.join([one, two])).toBe(joined);
-  expect(joiner.join([two, one])).not.toEqual(joined);
-  joiner.reset();
-  expect(joiner.join([one, two])).toEqual(joined);
+test('memory is given once, piece by piece, and a large piece has memory of its own', () => {
+  const memory = new FrameMemory();
+  const given: { bytes: Buffer; start: number; end: number }[] = [];
+  for (const size of [10, 300, 64 * 1024 + 1, 1, 60_000, 10_000]) {
+    const start = memory.reserve(size);
+    expect(start + size).toBeLessThanOrEqual(memory.bytes.length);
+    for (const other of given.filter(({ bytes }) => bytes === memory.bytes)) {
+      expect(start).toBeGreaterThanOrEqual(other.end);
+    }
+    given.push({ bytes: memory.bytes, start, end: start + size });
+  }
+  expect(given[1]).toMatchObject({ start: 10, bytes: given[0]!.bytes });
 });

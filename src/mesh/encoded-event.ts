@@ -1,0 +1,89 @@
+import { envelopeSize, writeEnvelope } from '../messages/envelope.js';
+import type { EnvelopeHead, EnvelopeTemplate } from '../messages/envelope-template.js';
+import { type FrameMemory, framePrefixBytes, messageOf, writePrefix } from '../wire/frames.js';
+import type { FramedMessage } from '../wire/types.js';
+
+// From here on a copy into the common memory costs more than a write of its own.
+const bodyBytes = 32 * 1024;
+
+/** An event as it goes out: encoded once, framed, and shared by all queues and streams. */
+export class EncodedEvent implements FramedMessage {
+  private kept: EncodedEvent | undefined;
+
+  private constructor(
+    readonly path: string,
+    readonly sequence: number,
+    readonly bytes: Buffer,
+    readonly start: number,
+    readonly end: number,
+    readonly body: Uint8Array | undefined,
+  ) {}
+
+  /** The next event of a path, around its encoded payload, which must not change any more. */
+  static ofPayload(
+    path: string,
+    memory: FrameMemory,
+    template: EnvelopeTemplate,
+    payload: Uint8Array,
+    head: EnvelopeHead,
+  ): EncodedEvent {
+    const body = payload.length >= bodyBytes ? payload : undefined;
+    const headBytes = template.headSize(head);
+    const event = EncodedEvent.within(memory, path, head.sequence, headBytes, payload.length, body);
+    const end = template.writeHead(event.bytes, event.start + framePrefixBytes, head);
+    if (body === undefined) event.bytes.set(payload, end);
+    return event;
+  }
+
+  /** An event that was encoded elsewhere, byte for byte. */
+  static ofEvent(
+    path: string,
+    sequence: number,
+    memory: FrameMemory,
+    eventBytes: Uint8Array,
+    payload: Uint8Array,
+  ): EncodedEvent {
+    const event = EncodedEvent.within(memory, path, sequence, envelopeSize(eventBytes, payload), 0);
+    writeEnvelope(event.bytes, event.start + framePrefixBytes, eventBytes, payload);
+    return event;
+  }
+
+  private static within(
+    memory: FrameMemory,
+    path: string,
+    sequence: number,
+    headBytes: number,
+    payloadBytes: number,
+    body?: Uint8Array,
+  ): EncodedEvent {
+    const frameBytes = framePrefixBytes + headBytes + (body === undefined ? payloadBytes : 0);
+    const start = memory.reserve(frameBytes);
+    writePrefix(memory.bytes, start, headBytes + payloadBytes);
+    return new EncodedEvent(path, sequence, memory.bytes, start, start + frameBytes, body);
+  }
+
+  /** Bytes that it takes in queues and on the wire. */
+  get size(): number {
+    return this.end - this.start + (this.body?.length ?? 0);
+  }
+
+  /** Bytes of the message, the frame's prefix left out. */
+  get messageBytes(): number {
+    return this.size - framePrefixBytes;
+  }
+
+  /** The whole SubscribeReply. */
+  get envelope(): Buffer {
+    return messageOf(this);
+  }
+
+  /** The same event for those who keep it: apart from the common memory, which could not be freed before it. */
+  keep(): EncodedEvent {
+    if (this.kept === undefined) {
+      const own = Buffer.from(this.bytes.subarray(this.start, this.end));
+      this.kept = new EncodedEvent(this.path, this.sequence, own, 0, own.length, this.body);
+      this.kept.kept = this.kept;
+    }
+    return this.kept;
+  }
+}

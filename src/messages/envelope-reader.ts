@@ -1,0 +1,57 @@
+import { MeshError } from '../base/errors.js';
+import { envelopeTags as tag } from './envelope.js';
+import { WireCursor } from './varint.js';
+
+/**
+ * Finds what a receiver must know of every event: where its parts lie, its sequence, and where its URI lies. One
+ * reader serves a whole stream, so that nothing is made for an event but the event. Format: see `envelope.ts`.
+ */
+export class EnvelopeReader {
+  /** Bounds of the encoded Event, its URI and the payload in the bytes that were read. */
+  eventStart = 0;
+  eventEnd = 0;
+  uriStart = 0;
+  uriEnd = 0;
+  payloadStart = 0;
+  payloadEnd = 0;
+  sequence = 0;
+  private readonly cursor = new WireCursor(Buffer.alloc(0));
+
+  /** Errors: `data-loss` when the bytes from `start` to `end` are no envelope with an event. */
+  read(bytes: Buffer, start: number, end: number): void {
+    const cursor = this.cursor.over(bytes, start, end);
+    this.eventEnd = -1;
+    this.payloadStart = end;
+    this.payloadEnd = end;
+    while (cursor.at < end) {
+      const field = cursor.uint32();
+      if (field === tag.envelopeEvent) {
+        this.eventStart = cursor.skipLength();
+        this.eventEnd = cursor.at;
+      } else if (field === tag.envelopePayload) {
+        this.payloadStart = cursor.skipLength();
+        this.payloadEnd = cursor.at;
+      } else cursor.skip(field & 7);
+    }
+    if (this.eventEnd === -1) throw new MeshError('data-loss', 'a message without an event arrived');
+    this.readEvent(bytes);
+  }
+
+  private readEvent(bytes: Buffer): void {
+    const { eventStart, eventEnd } = this;
+    const cursor = this.cursor.over(bytes, eventStart, eventEnd);
+    this.uriStart = eventStart;
+    this.uriEnd = eventStart;
+    this.sequence = 0;
+    while (cursor.at < eventEnd) {
+      const field = cursor.uint32();
+      if (field === tag.eventTimestamp) cursor.skipLength();
+      else if (field === tag.eventUri) {
+        this.uriStart = cursor.skipLength();
+        this.uriEnd = cursor.at;
+      } else if (field === tag.eventSequence) this.sequence = cursor.int64();
+      else if (field === tag.eventPayloadLength) cursor.int64();
+      else cursor.skip(field & 7);
+    }
+  }
+}

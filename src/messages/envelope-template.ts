@@ -1,0 +1,115 @@
+import type { Clock } from '../base/clock.js';
+import { encodeTimestamp, envelopeTags as tag } from './envelope.js';
+import type { Timestamp } from './timestamp.js';
+import type { Uri } from './uri.js';
+import { encodeUri, lengthDelimited } from './uri-codec.js';
+import { varintSize, writeVarint } from './varint.js';
+
+/** Writes the events of one path: everything that does not change from event to event is encoded once. */
+export class EnvelopeTemplate {
+  readonly uri: Uri;
+  private readonly head: Buffer;
+  private readonly monotonic: StampTemplate;
+  private readonly system: StampTemplate;
+  private readonly clock: Clock;
+
+  /** `sendSemantics` names the two stamps of `clock` that every event gets at its end. */
+  constructor(uri: Uri, clock: Clock, sendSemantics: string) {
+    this.uri = uri;
+    this.clock = clock;
+    this.head = lengthDelimited(tag.eventUri, encodeUri(uri));
+    this.monotonic = stampTemplate(clock.monotonicName, sendSemantics);
+    this.system = stampTemplate(clock.systemName, sendSemantics);
+  }
+
+  /** How many bytes `write` will write before the payload's own. */
+  headSize(head: EnvelopeHead): number {
+    const { payloadLength } = head;
+    const eventSize = this.eventSize(head);
+    return 1 + varintSize(eventSize) + eventSize + (payloadLength === 0 ? 0 : 1 + varintSize(payloadLength));
+  }
+
+  /**
+   * Writes an envelope up to where its payload begins: `stamps` first, then this moment's two. Gives the offset behind
+   * it, where a payload of `payloadLength` bytes must follow.
+   */
+  writeHead(bytes: Buffer, offset: number, head: EnvelopeHead): number {
+    const { payloadLength, sequence, stamps, monotonicS } = head;
+    let at = offset;
+    bytes[at++] = tag.envelopeEvent;
+    at = writeVarint(bytes, at, this.eventSize(head));
+    bytes.set(this.head, at);
+    at += this.head.length;
+    for (const stamp of stamps) at += stamp.copy(bytes, at);
+    at = writeStamp(bytes, at, this.monotonic, monotonicS);
+    at = writeStamp(bytes, at, this.system, this.clock.system());
+    if (payloadLength > 0) {
+      bytes[at++] = tag.eventPayloadLength;
+      at = writeVarint(bytes, at, payloadLength);
+    }
+    if (sequence > 0) {
+      bytes[at++] = tag.eventSequence;
+      at = writeVarint(bytes, at, sequence);
+    }
+    if (payloadLength > 0) {
+      bytes[at++] = tag.envelopePayload;
+      at = writeVarint(bytes, at, payloadLength);
+    }
+    return at;
+  }
+
+  /** One envelope in a buffer of its own, with `timestamps` first and this moment's two stamps behind them. */
+  encode(payload: Uint8Array, sequence: number, timestamps: readonly Timestamp[] = []): Buffer {
+    const stamps = encodeStamps(timestamps);
+    const head = { payloadLength: payload.length, sequence, stamps, monotonicS: this.clock.monotonic() };
+    const bytes = Buffer.allocUnsafe(this.headSize(head) + payload.length);
+    bytes.set(payload, this.writeHead(bytes, 0, head));
+    return bytes;
+  }
+
+  private eventSize({ payloadLength, sequence, stamps }: EnvelopeHead): number {
+    let size = this.head.length + this.monotonic.bytes.length + this.system.bytes.length;
+    for (const stamp of stamps) size += stamp.length;
+    if (payloadLength > 0) size += 1 + varintSize(payloadLength);
+    if (sequence > 0) size += 1 + varintSize(sequence);
+    return size;
+  }
+}
+
+/** What an envelope says before its payload. */
+export interface EnvelopeHead {
+  readonly payloadLength: number;
+  readonly sequence: number;
+  /** Encoded stamps that go before the two of sending. */
+  readonly stamps: readonly Buffer[];
+  /** The moment, by the clock's `monotonic`. */
+  readonly monotonicS: number;
+}
+
+const noStamps: readonly Buffer[] = [];
+
+/** Stamps as they stand in an Event. */
+export function encodeStamps(timestamps: readonly Timestamp[]): readonly Buffer[] {
+  if (timestamps.length === 0) return noStamps;
+  return timestamps.map((stamp) => lengthDelimited(tag.eventTimestamp, encodeTimestamp(stamp)));
+}
+
+/** An encoded stamp whose seconds are filled in anew each time. */
+interface StampTemplate {
+  readonly bytes: Buffer;
+  /** Where the eight bytes of the seconds stand. */
+  readonly secondsAt: number;
+}
+
+function stampTemplate(clockName: string, semantics: string): StampTemplate {
+  // Any stamp but 0, which proto3 would leave out, reserves the eight bytes.
+  const stamp = encodeTimestamp({ stamp: 1, clockName, semantics });
+  const bytes = lengthDelimited(tag.eventTimestamp, stamp);
+  return { bytes, secondsAt: bytes.length - stamp.length + 1 };
+}
+
+function writeStamp(bytes: Buffer, at: number, template: StampTemplate, seconds: number): number {
+  bytes.set(template.bytes, at);
+  bytes.writeDoubleLE(seconds, at + template.secondsAt);
+  return at + template.bytes.length;
+}
