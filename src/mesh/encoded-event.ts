@@ -8,7 +8,7 @@ const bodyBytes = 32 * 1024;
 
 /** An event as it goes out: encoded once, framed, and shared by all queues and streams. */
 export class EncodedEvent implements FramedMessage {
-  private kept: EncodedEvent | undefined;
+  private copy: EncodedEvent | undefined;
 
   private constructor(
     readonly path: string,
@@ -77,13 +77,13 @@ export class EncodedEvent implements FramedMessage {
     return messageOf(this);
   }
 
-  /** The same event for those who keep it: apart from the common memory, which could not be freed before it. */
-  keep(): EncodedEvent {
-    if (this.kept === undefined) {
+  /** The same event in memory of its own: for those who keep only a few of a path's events for long. */
+  apart(): EncodedEvent {
+    if (this.copy === undefined) {
       const own = Buffer.from(this.bytes.subarray(this.start, this.end));
-      this.kept = new EncodedEvent(this.path, this.sequence, own, 0, own.length, this.body);
-      this.kept.kept = this.kept;
+      this.copy = new EncodedEvent(this.path, this.sequence, own, 0, own.length, this.body);
+      this.copy.copy = this.copy;
     }
-    return this.kept;
+    return this.copy;
   }
 }

@@ -9,8 +9,7 @@ import type { Event } from '../messages/event.js';
 import { MeshEvent } from '../messages/mesh-event.js';
 import { TypeRegistry } from '../messages/registry.js';
 import { normalizePath, type Uri } from '../messages/uri.js';
-import { FrameMemory } from '../wire/frames.js';
-import { EncodedEvent } from './encoded-event.js';
+import type { EncodedEvent } from './encoded-event.js';
 import {
   EventServer,
   type EventServerOptions,
@@ -75,7 +74,6 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
   private readonly published = new Subject<MeshEvent>();
   private readonly hosted: HostedService;
   private readonly turns = new TurnLimit(eventsPerTurn);
-  private readonly memory = new FrameMemory();
   private stopHealth: () => void = () => undefined;
   private drained: Promise<void> | undefined;
   private state: 'new' | 'started' | 'draining' | 'closed' = 'new';
@@ -178,10 +176,10 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
     }
     const topic = this.paths.forEvent(event.uri);
     const eventBytes = event instanceof MeshEvent ? event.eventBytes : encodeEvent(event);
-    const encoded = EncodedEvent.ofEvent(topic.path, event.sequence, this.memory, eventBytes, payload);
+    const encoded = topic.adopt(event.sequence, eventBytes, payload);
     this.paths.checkSize(encoded, this.server.maxMessageBytes);
     this.subscribers.listenTo(topic);
-    const delivery = topic.publish(encoded, options.latch ?? false, this.clock.monotonic());
+    const delivery = topic.publish(encoded, options.latch ?? false);
     this.tell(encoded);
     return this.result(event.sequence, delivery);
   }
@@ -246,7 +244,7 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
       const topic = this.paths.forMessage(path, options.type);
       this.subscribers.listenTo(topic);
       const payload = this.paths.encode(topic, message);
-      const event = topic.encode(payload, options.timestamps, this.memory);
+      const event = topic.encode(payload, options.timestamps);
       this.paths.checkSize(event, this.server.maxMessageBytes);
       const delivery = topic.publish(event, options.latch ?? false);
       // Behind the publishing: an observer that publishes here in turn must get the next sequence.

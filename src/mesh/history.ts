@@ -21,7 +21,7 @@ export class History {
       this.start = (this.start + 1) % this.ring.length;
       this.count -= 1;
     }
-    this.ring[(this.start + this.count) % this.ring.length] = event.keep();
+    this.ring[(this.start + this.count) % this.ring.length] = event;
     this.count += 1;
     this.bytes += event.size;
   }

@@ -109,7 +109,7 @@ export class SubscriberQueue {
   }
 
   private append(event: EncodedEvent): void {
-    this.events.push(event.keep());
+    this.events.push(event);
     this.bytes += event.size;
     this.budget.used += event.size;
   }

@@ -89,7 +89,8 @@ export class Subscriber {
       this.write(event);
       return true;
     }
-    const offer = this.queue.offer(event);
+    // Events far apart would keep those between them alive.
+    const offer = this.queue.offer(this.everyN > 1 ? event.apart() : event);
     if (offer === 'queued') return true;
     if (offer === 'dropped') return false;
     if (offer === 'overrun') {

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.js';
 import { EnvelopeTemplate, encodeStamps } from '../messages/envelope-template.js';
 import { semantics, type Timestamp } from '../messages/timestamp.js';
 import { eventUri, type Uri } from '../messages/uri.js';
-import type { FrameMemory } from '../wire/frames.js';
+import { FrameMemory } from '../wire/frames.js';
 import { EncodedEvent } from './encoded-event.js';
 import { History } from './history.js';
 import type { Subscriber } from './subscriber.js';
@@ -48,6 +48,7 @@ export class Topic {
   private readonly latch: boolean;
   private latched: EncodedEvent | undefined;
   private readonly clock: Clock;
+  private readonly memory = new FrameMemory();
   private readonly sendTimes: number[] = [];
   /** When the last event was made, by the monotonic clock. */
   private sendS = 0;
@@ -73,7 +74,7 @@ export class Topic {
   }
 
   /** Makes the next event of this path around a payload. */
-  encode(payload: Uint8Array, timestamps: readonly Timestamp[] | undefined, memory: FrameMemory): EncodedEvent {
+  encode(payload: Uint8Array, timestamps: readonly Timestamp[] | undefined): EncodedEvent {
     const head = {
       payloadLength: payload.length,
       sequence: this.next,
@@ -81,18 +82,24 @@ export class Topic {
       monotonicS: this.clock.monotonic(),
     };
     this.sendS = head.monotonicS;
-    return EncodedEvent.ofPayload(this.path, memory, this.template, payload, head);
+    return EncodedEvent.ofPayload(this.path, this.memory, this.template, payload, head);
+  }
+
+  /** Takes an event that was made elsewhere, as it is. */
+  adopt(sequence: number, eventBytes: Uint8Array, payload: Uint8Array): EncodedEvent {
+    this.sendS = this.clock.monotonic();
+    return EncodedEvent.ofEvent(this.path, sequence, this.memory, eventBytes, payload);
   }
 
   /** Keeps an event and offers it to every subscriber; a promise when a `block` subscriber makes it wait. */
-  publish(event: EncodedEvent, latch: boolean, sentS = this.sendS): Delivery | Promise<Delivery> {
+  publish(event: EncodedEvent, latch: boolean): Delivery | Promise<Delivery> {
     // A recording that is played again: what is held belongs to the time before.
     if (event.sequence < this.next) this.history.clear();
     this.next = event.sequence + 1;
-    this.sendTimes[this.sendCount % rateWindow] = sentS;
+    this.sendTimes[this.sendCount % rateWindow] = this.sendS;
     this.sendCount += 1;
     this.history.add(event);
-    if (latch || this.latch) this.latched = event.keep();
+    if (latch || this.latch) this.latched = event.apart();
     let subscribers = 0;
     let dropped = 0;
     let waits: Promise<boolean>[] | undefined;

@@ -2,7 +2,7 @@ import { MeshError } from '../base/errors.js';
 import { decodeHead, decodeTimestamps, type EventHead, splitEnvelope } from './envelope.js';
 import type { EnvelopeReader } from './envelope-reader.js';
 import type { Event } from './event.js';
-import { EventMemo } from './event-memo.js';
+import { EventMemo, type KnownUri } from './event-memo.js';
 import type { TypeRegistry } from './registry.js';
 import { findStamp, secondsBetween, type Timestamp } from './timestamp.js';
 import { serviceOfQuery, type Uri } from './uri.js';
@@ -36,8 +36,12 @@ export class MeshEvent<T = unknown> implements Event {
   private eventEnd: number;
   private payloadStart = 0;
   private payloadEnd: number;
+  /** -1: not known yet. */
+  private uriStart = -1;
+  private uriEnd = -1;
   /** -1: not looked at yet. */
   private knownSequence = -1;
+  private knownUri: KnownUri | undefined;
   private cutEvent: Buffer | undefined;
   private cutPayload: Buffer | undefined;
   private decodedHead: EventHead | undefined;
@@ -76,6 +80,8 @@ export class MeshEvent<T = unknown> implements Event {
     event.eventEnd = reader.eventEnd;
     event.payloadStart = reader.payloadStart;
     event.payloadEnd = reader.payloadEnd;
+    event.uriStart = reader.uriStart;
+    event.uriEnd = reader.uriEnd;
     event.knownSequence = reader.sequence;
     return event;
   }
@@ -93,7 +99,7 @@ export class MeshEvent<T = unknown> implements Event {
   }
 
   get uri(): Uri {
-    return this.head.known.uri;
+    return this.known.uri;
   }
 
   get timestamps(): readonly Timestamp[] {
@@ -116,7 +122,7 @@ export class MeshEvent<T = unknown> implements Event {
 
   /** The topic, e.g. `/sample`. */
   get path(): string {
-    return this.head.known.uri.path;
+    return this.known.uri.path;
   }
 
   /** Name of the publishing service; empty when neither the receiver nor the URI knows. */
@@ -126,7 +132,7 @@ export class MeshEvent<T = unknown> implements Event {
 
   /** Full name of the payload's message type; empty when the URI does not say. */
   get type(): string {
-    return this.head.known.type;
+    return this.known.type;
   }
 
   /**
@@ -146,6 +152,12 @@ export class MeshEvent<T = unknown> implements Event {
   /** Seconds between two stamps of one clock; undefined when no clock has both. */
   secondsBetween(from: string, to: string): number | undefined {
     return secondsBetween(this.timestamps, from, to);
+  }
+
+  private get known(): KnownUri {
+    this.knownUri ??=
+      this.uriStart === -1 ? this.head.known : this.memo.uris.read(this.bytes, this.uriStart, this.uriEnd);
+    return this.knownUri;
   }
 
   private get head(): EventHead {

@@ -2,7 +2,7 @@ import protobuf from 'protobufjs';
 import { MeshError } from '../base/errors.js';
 import { didYouMean, listNames } from '../base/suggest.js';
 import { defaultOf, join, readMapKey, readScalar, unfit, writeMapKey, writeScalar } from './scalars.js';
-import { type Codec, type Converter, structCodecs, wellKnownConverter } from './well-known.js';
+import { type Codec, type Converter, structCodecs, textWrappers, wellKnownConverter } from './well-known.js';
 
 export { type Codec, NanoDate } from './well-known.js';
 
@@ -34,8 +34,9 @@ export class NaturalCodecs {
     const direct = structCodecs[nameOf(type)];
     if (direct !== undefined) return direct;
     const converter = this.converter(type);
+    const encodeText = textWrappers[nameOf(type)];
     return {
-      encode: (value) => type.encode(converter.write(value, '')).finish(),
+      encode: (value) => encodeText?.(value) ?? type.encode(converter.write(value, '')).finish(),
       decode: (bytes) => converter.read(type.decode(bytes) as unknown as Record<string, unknown>),
     };
   }

@@ -46,8 +46,26 @@ export class WireCursor {
 
   /** A varint that fits 32 bits unsigned: tags and lengths. */
   uint32(): number {
-    // One byte is the rule.
-    if (this.at < this.end && this.bytes[this.at]! < 0x80) return this.bytes[this.at++]!;
+    // One or two bytes are the rule; the rest is done elsewhere, so that this stays small enough to be inlined.
+    const { bytes, at, end } = this;
+    if (at < end) {
+      const first = bytes[at]!;
+      if (first < 0x80) {
+        this.at = at + 1;
+        return first;
+      }
+      if (at + 1 < end) {
+        const second = bytes[at + 1]!;
+        if (second < 0x80) {
+          this.at = at + 2;
+          return (first & 0x7f) | (second << 7);
+        }
+      }
+    }
+    return this.wideUint32();
+  }
+
+  private wideUint32(): number {
     let value = 0;
     for (let shift = 0; shift < 35; shift += 7) {
       if (this.at >= this.end) throw truncated(this.at);

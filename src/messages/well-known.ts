@@ -2,6 +2,7 @@ import type protobuf from 'protobufjs';
 import { MeshError } from '../base/errors.js';
 import { defaultOf, join, readScalar, toBigInt, unfit, writeScalar, writeWide } from './scalars.js';
 import { decodeListValue, decodeStruct, decodeValue, encodeListValue, encodeStruct, encodeValue } from './struct.js';
+import { lengthDelimited, text } from './uri-codec.js';
 
 /*
  * The well-known types whose natural value is not an object of their fields. The table of them all is in natural.ts.
@@ -36,6 +37,16 @@ export const structCodecs: Readonly<Record<string, Codec>> = {
   'google.protobuf.Struct': { encode: encodeStruct, decode: decodeStruct },
   'google.protobuf.Value': { encode: encodeValue, decode: decodeValue },
   'google.protobuf.ListValue': { encode: encodeListValue, decode: decodeListValue },
+};
+
+/**
+ * Writers of the wrappers that carry streams of bytes and text, where protobufjs copies twice. They give undefined for
+ * a value that is not plainly one of theirs.
+ */
+export const textWrappers: Readonly<Record<string, (value: unknown) => Uint8Array | undefined>> = {
+  'google.protobuf.BytesValue': (value) =>
+    value instanceof Uint8Array && value.length > 0 ? lengthDelimited(0x0a, value) : undefined,
+  'google.protobuf.StringValue': (value) => (typeof value === 'string' ? text(0x0a, value) : undefined),
 };
 
 const wrapperTypes = new Set(

@@ -8,8 +8,9 @@ import type { FramedMessage } from './types.js';
 
 export const framePrefixBytes = 5;
 
-// Some hundred events of the usual size, and little enough that a slow reader that holds on to it costs little.
-const memoryBytes = 64 * 1024;
+const leastMemoryBytes = 1024;
+// A hundred events of the usual size.
+const mostMemoryBytes = 32 * 1024;
 
 /** Writes the prefix of a message of `length` bytes, not compressed; gives where the message begins. */
 export function writePrefix(bytes: Buffer, offset: number, length: number): number {
@@ -35,8 +36,9 @@ export function messageOf({ bytes, start, end, body }: FramedMessage): Buffer {
 }
 
 /**
- * Memory that frames are written into one behind the other, and that is never written again: what is published in one
- * tick goes out to every subscriber as one piece, without being copied together.
+ * Memory that frames are written into one behind the other, and that is never written again: what is published on one
+ * path in one tick goes out to every subscriber as one piece, without being copied together. Whoever keeps a run of
+ * frames keeps little more than them alive.
  */
 export class FrameMemory {
   /** Where the room given last lies. */
@@ -46,7 +48,9 @@ export class FrameMemory {
   /** Room for `size` bytes in `bytes`: gives where it begins. */
   reserve(size: number): number {
     if (this.used + size > this.bytes.length) {
-      this.bytes = Buffer.allocUnsafeSlow(Math.max(memoryBytes, size));
+      // A path that says little is not to hold much.
+      const next = Math.min(Math.max(2 * this.bytes.length, leastMemoryBytes), mostMemoryBytes);
+      this.bytes = Buffer.allocUnsafeSlow(Math.max(next, size));
       this.used = 0;
     }
     const start = this.used;

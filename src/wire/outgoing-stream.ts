@@ -11,7 +11,7 @@ type StatusOf = (error: MeshError) => ServerErrorResponse;
 // Enough for a write to be worth its cost, little enough for a queue to stay what its depth says.
 const batchBytes = 64 * 1024;
 // Pieces of less than this are cheaper to copy together than to write one by one.
-const joinBytes = 16 * 1024;
+const joinBytes = 1024;
 
 /** Lets the streams of one server write what they gathered once, at the end of the tick. */
 export class TickFlusher {
