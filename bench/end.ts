@@ -35,6 +35,7 @@ type Commands = Record<string, (args: never) => unknown>;
 
 const subjects: Record<string, () => Promise<Ends>> = {
   furrow: () => import('./ends/furrow.js'),
+  'furrow-public-way': () => import('./ends/furrow-public-way.js'),
   'grpc-js': () => import('./ends/grpc-js.js'),
   nats: () => import('./ends/nats.js'),
   'node-net': () => import('./ends/node-net.js'),

@@ -15,8 +15,6 @@ export interface SubjectOptions {
 /** Why a subject cannot run here; undefined when it can. */
 export function unavailable(subject: Subject, options: SubjectOptions): string | undefined {
   switch (subject) {
-    case 'furrow-public-way':
-      return 'reserved: furrow has one way to the stream so far';
     case 'nats':
       return brokerVersion() === undefined
         ? 'nats-server is not installed (Debian: apt install nats-server)'

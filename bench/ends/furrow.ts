@@ -26,9 +26,14 @@ function configOf({ message }: Workload, port: number): ServiceConfig {
 }
 
 /** Furrow's public API, as a program would use it. */
-export async function openPublisher(workload: Workload, port: number): Promise<PublisherEnd> {
+export async function openPublisher(
+  workload: Workload,
+  port: number,
+  { publicWay = false }: { readonly publicWay?: boolean } = {},
+): Promise<PublisherEnd> {
   const { tls, message, look, dropping } = workload;
   const service = new EventService(configOf(workload, port), {
+    publicWay,
     ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
   });
   service.onRequest('/echo', (value) => value);

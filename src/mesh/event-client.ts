@@ -7,6 +7,7 @@ import { listNames } from '../base/suggest.js';
 import type { RequestPath, ServiceConfig, SubscriptionConfig } from '../config/types.js';
 import { EnvelopeTemplate } from '../messages/envelope-template.js';
 import { MeshEvent } from '../messages/mesh-event.js';
+import { MessageCache } from '../messages/message-cache.js';
 import { TypeRegistry } from '../messages/registry.js';
 import { semantics } from '../messages/timestamp.js';
 import { eventUri, matchesPath, normalizePath, type Uri } from '../messages/uri.js';
@@ -61,6 +62,7 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly connection: Connection;
+  private readonly cache = new MessageCache();
   private readonly version = furrowVersion();
   private readonly templates = new Map<string, { template: EnvelopeTemplate; sequence: number }>();
   private readonly unknownTypes = new Set<string>();
@@ -120,6 +122,7 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
       registry: this.registry,
       clock: this.clock,
       logger: this.logger,
+      cache: this.cache,
       signals: signal === undefined ? [this.closing.signal] : [this.closing.signal, signal],
       unknownType: (type) => this.sayUnknown(type),
       farmNgService: () => this.sayFarmNg(),

@@ -6,6 +6,7 @@ import { pause } from '../base/pause.js';
 import type { QualityOfService } from '../config/types.js';
 import { EventMemo } from '../messages/event-memo.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
+import type { MessageCache } from '../messages/message-cache.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import { semantics } from '../messages/timestamp.js';
 import { anyPath, isPrefix, isWildcard, normalizePath } from '../messages/uri.js';
@@ -33,6 +34,8 @@ export interface EventStreamOptions {
   readonly registry: TypeRegistry;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** What the streams of one client decode, shared. */
+  readonly cache: MessageCache;
   /** Any of them ends the stream. */
   readonly signals: readonly AbortSignal[];
   unknownType(type: string): void;
@@ -79,7 +82,8 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     this.pattern = normalizePath(options.request.path);
     this.tracker = new SequenceTracker(options.service, options.request.everyN ?? 0);
     const memo = new EventMemo();
-    const decoder = { registry: options.registry, unknownType: options.unknownType, memo };
+    const { registry, unknownType, cache } = options;
+    const decoder = { registry, unknownType, memo, cache };
     this.events = new BlockReader({
       pattern: this.pattern,
       tracker: this.tracker,
@@ -133,7 +137,8 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
   private async *batches(): AsyncGenerator<readonly MeshEvent<T>[]> {
     if (this.started) throw new MeshError('failed-precondition', 'this stream is read already; call events() again');
     this.started = true;
-    const { signals } = this.options;
+    const { signals, cache } = this.options;
+    cache.join();
     const end = (): void => this.ended.abort();
     for (const signal of signals) {
       if (signal.aborted) end();
@@ -150,6 +155,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       }
     } finally {
       for (const signal of signals) signal.removeEventListener('abort', end);
+      cache.leave();
       this.ended.abort();
       this.gaps.complete();
     }

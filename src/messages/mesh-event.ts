@@ -3,6 +3,7 @@ import { decodeHead, decodeTimestamps, type EventHead, splitEnvelope } from './e
 import type { EnvelopeReader } from './envelope-reader.js';
 import type { Event } from './event.js';
 import { EventMemo, type KnownUri } from './event-memo.js';
+import type { MessageCache } from './message-cache.js';
 import type { TypeRegistry } from './registry.js';
 import { findStamp, secondsBetween, type Timestamp } from './timestamp.js';
 import { serviceOfQuery, type Uri } from './uri.js';
@@ -14,6 +15,8 @@ export interface EventDecoder {
   unknownType(type: string): void;
   /** What the events of a stream share; without it each is decoded for itself. */
   readonly memo?: EventMemo;
+  /** What several streams share. */
+  readonly cache?: MessageCache;
 }
 
 /** What a receiver knows of an event beside its bytes. */
@@ -137,6 +140,7 @@ export class MeshEvent<T = unknown> implements Event {
 
   /**
    * The payload as a natural JavaScript value, decoded once; the bytes themselves where the type is unknown.
+   * Subscriptions of one client share it: treat it as read-only.
    * Errors: `data-loss` when the payload is not of its type or not `payload_length` long.
    */
   get message(): T {
@@ -181,8 +185,11 @@ export class MeshEvent<T = unknown> implements Event {
       this.decoder.unknownType(type);
       return payload;
     }
+    const decode = (): unknown => this.decoder.registry.decode(type, payload);
     try {
-      return this.decoder.registry.decode(type, payload);
+      return this.decoder.cache === undefined
+        ? decode()
+        : this.decoder.cache.read(type, this.sequence, payload, decode);
     } catch (error) {
       throw new MeshError(
         'data-loss',
