@@ -18,5 +18,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // Two cores: more workers only make real processes slower to start.
     maxWorkers: 2,
+    // No module of ours has state, and loading them anew for each file takes longer than many of the tests.
+    isolate: false,
   },
 });

@@ -30,23 +30,43 @@ interface Question {
 type ReflectionCall = ServerDuplexStream<Question, object>;
 
 /**
- * Adds server reflection, v1 and v1alpha, to a server. It lists the services of `protos`, health checking and
- * itself, and describes the files under furrow's own protos directory, which are where `protos` come from.
+ * Adds server reflection, v1 and v1alpha, to a server. It lists `ownServices`, health checking and itself, and describes
+ * the files under furrow's own protos directory, which are where those come from.
  */
-export function addReflection(server: Server, protos: PackageDefinition): void {
-  const services = [...Object.keys(protos).filter((name) => isService(protos[name])), healthService];
-  const reflection = loadSync(reflectionFiles, { includeDirs: [shippedProtos()], oneofs: true, defaults: true });
+export function addReflection(server: Server, ownServices: readonly string[]): void {
+  const services = [...ownServices, healthService, ...reflectionServices];
+  // Most servers are never asked, and what an answer needs takes long to load.
   let files: DescriptorFiles | undefined;
+  let protos: PackageDefinition | undefined;
+  const loaded = (): PackageDefinition => {
+    protos ??= loadSync(reflectionFiles, { includeDirs: [shippedProtos()], oneofs: true, defaults: true });
+    return protos;
+  };
   const answer = (question: Question): object => {
-    // Most servers are never asked.
     files ??= describedFiles();
-    return reply(question, files, [...services, ...reflectionServices]);
+    return reply(question, files, services);
   };
   for (const name of reflectionServices) {
-    server.addService(reflection[name] as ServiceDefinition, {
+    server.addService(lazyDefinition(name, loaded), {
       serverReflectionInfo: (call: ReflectionCall) => converse(call, answer),
     });
   }
+}
+
+/** A reflection service whose messages are known when the first of them comes. */
+function lazyDefinition(name: string, protos: () => PackageDefinition): ServiceDefinition {
+  const method = () => (protos()[name] as ServiceDefinition).ServerReflectionInfo!;
+  return {
+    serverReflectionInfo: {
+      path: `/${name}/ServerReflectionInfo`,
+      requestStream: true,
+      responseStream: true,
+      requestSerialize: (question: Question) => method().requestSerialize(question),
+      requestDeserialize: (bytes: Buffer) => method().requestDeserialize(bytes),
+      responseSerialize: (answer: object) => method().responseSerialize(answer),
+      responseDeserialize: (bytes: Buffer) => method().responseDeserialize(bytes),
+    },
+  };
 }
 
 /** Answers one call's questions one by one, no faster than the client reads. */
@@ -109,8 +129,4 @@ function describedFiles(): DescriptorFiles {
   return new DescriptorFiles(root, (filename) =>
     filename === healthProto ? healthFile : relative(directory, filename).split(sep).join('/'),
   );
-}
-
-function isService(definition: PackageDefinition[string] | undefined): boolean {
-  return definition !== undefined && !('format' in definition);
 }

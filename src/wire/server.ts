@@ -8,7 +8,7 @@ import {
 import { HealthImplementation } from 'grpc-health-check';
 import { MeshError } from '../base/errors.js';
 import { serverCredentials, type TlsFiles } from './credentials.js';
-import { eventServiceDefinition, loadWireProtos } from './definition.js';
+import { eventServiceDefinition } from './definition.js';
 import { GrpcIncomingCall } from './incoming-call.js';
 import { toMetadata } from './metadata.js';
 import { eventServiceName } from './methods.js';
@@ -52,7 +52,6 @@ export class WireServer {
       'grpc.keepalive_timeout_ms': 5_000,
       'grpc.so_reuseport': 0,
     });
-    const protos = loadWireProtos();
     const unary =
       (method: 'listUris' | 'requestReply') =>
       (call: ServerUnaryCall<Buffer, Uint8Array>, callback: sendUnaryData<Uint8Array>): void => {
@@ -68,7 +67,7 @@ export class WireServer {
           },
         );
       };
-    this.server.addService(eventServiceDefinition(protos), {
+    this.server.addService(eventServiceDefinition(), {
       listUris: unary('listUris'),
       requestReply: unary('requestReply'),
       subscribe: (call: ServerWritableStream<Buffer, Uint8Array>) => {
@@ -80,7 +79,7 @@ export class WireServer {
       },
     });
     this.addHealth();
-    addReflection(this.server, protos);
+    addReflection(this.server, [eventServiceName]);
   }
 
   /** The port it listens on; the one asked for before `listen`. */
