@@ -26,10 +26,12 @@ export {
   requestOf,
 } from './mesh/event-client.js';
 export { EventServer, type EventServerOptions } from './mesh/event-server.js';
-export { EventService, type EventServiceOptions } from './mesh/event-service.js';
-export type { EventStream, StreamCounts, SubscribeRequest } from './mesh/event-stream.js';
+export { EventService } from './mesh/event-service.js';
+export type { EventServiceOptions } from './mesh/event-service-options.js';
+export type { EventStream, StreamCounts } from './mesh/event-stream.js';
 export { Mesh, type MeshOptions, type Replies, type RequestAllOptions } from './mesh/mesh.js';
 export type { Gap } from './mesh/sequence-tracker.js';
+export type { SubscribeRequest } from './mesh/subscribe-request.js';
 export type {
   AnyTypes,
   PublishOptions,
@@ -40,6 +42,7 @@ export type {
   ServiceTypes,
 } from './mesh/types.js';
 export type { Event } from './messages/event.js';
+export { appendStamp, removeStamps } from './messages/event-stamps.js';
 export { MeshEvent } from './messages/mesh-event.js';
 export { NanoDate } from './messages/natural.js';
 export { TypeRegistry } from './messages/registry.js';

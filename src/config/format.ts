@@ -34,12 +34,13 @@ function entry(service: ServiceConfig): object {
   };
 }
 
-function subscription({ publisher, path, everyN, qos, type }: SubscriptionConfig): object {
+function subscription({ publisher, path, everyN, qos, history, type }: SubscriptionConfig): object {
   const query = stated([
     ['type', type],
     ['depth', qos.depth],
     ['overflow', qos.overflow],
     ['block_ms', qos.blockMs],
+    ['history', history],
     ['service_name', publisher],
   ]);
   return { uri: { path, query }, every_n: everyN };

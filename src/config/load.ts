@@ -162,8 +162,8 @@ function join(first: StatedEdge, second: StatedEdge, faults: FaultList): StatedE
   return { ...second, ...first, qos: { ...second.qos, ...first.qos } };
 }
 
-function settings({ everyN, type, qos }: StatedEdge) {
-  return { every_n: everyN, type, depth: qos.depth, overflow: qos.overflow, block_ms: qos.blockMs };
+function settings({ everyN, type, history, qos }: StatedEdge) {
+  return { every_n: everyN, type, history, depth: qos.depth, overflow: qos.overflow, block_ms: qos.blockMs };
 }
 
 function serviceOf(entry: RawEntry, edges: readonly StatedEdge[]): ServiceConfig {

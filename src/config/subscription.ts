@@ -15,6 +15,7 @@ export interface StatedEdge {
   readonly everyN?: number;
   readonly type?: string;
   readonly qos: Partial<QualityOfService>;
+  readonly history?: boolean;
   readonly at: string;
 }
 
@@ -28,7 +29,7 @@ export interface NamesOfFile {
 
 const subscriptionKeys = { uri: 'uri', every_n: 'every_n', everyN: 'every_n' };
 export const uriKeys = { scheme: 'scheme', authority: 'authority', path: 'path', query: 'query' };
-const queryKeys = ['depth', 'overflow', 'block_ms', 'type', 'pb'];
+const queryKeys = ['depth', 'overflow', 'block_ms', 'history', 'type', 'pb'];
 const mostEveryN = 0xffff_ffff;
 const mostDepth = 1_000_000;
 const mostBlockMs = 3_600_000;
@@ -122,6 +123,7 @@ function edge(
 ): StatedEdge | undefined {
   const type = query.messageType('type');
   const qos = readQos(query);
+  const history = query.has('history') ? { history: query.boolean('history') } : {};
   if (source === undefined) return undefined;
   const fault = pathFault(source.path, { wildcard: true });
   if (fault !== undefined) faults.add(at, fault);
@@ -131,6 +133,7 @@ function edge(
     ...(everyN === undefined ? {} : { everyN }),
     ...(type === '' ? {} : { type }),
     qos,
+    ...history,
     at,
   };
 }

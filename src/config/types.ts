@@ -23,6 +23,8 @@ export interface SubscriptionConfig {
   readonly everyN: number;
   /** Only what the query states. */
   readonly qos: Partial<QualityOfService>;
+  /** Begin with what the publisher still holds (`history=true` in the query). Absent where the query does not say. */
+  readonly history?: boolean;
   /** Full name of the message type that the subscriber expects, if the query states one (`type=`). */
   readonly type?: string;
   /** JSON path in the file it was read from, for messages: `configs[2].subscriptions[0]`. */

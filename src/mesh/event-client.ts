@@ -6,7 +6,8 @@ import { type Logger, silentLogger } from '../base/logger.js';
 import { listNames } from '../base/suggest.js';
 import type { RequestPath, ServiceConfig, SubscriptionConfig } from '../config/types.js';
 import { EnvelopeTemplate } from '../messages/envelope-template.js';
-import { MeshEvent } from '../messages/mesh-event.js';
+import { EventMemo } from '../messages/event-memo.js';
+import { type EventDecoder, MeshEvent } from '../messages/mesh-event.js';
 import { MessageCache } from '../messages/message-cache.js';
 import { TypeRegistry } from '../messages/registry.js';
 import { semantics } from '../messages/timestamp.js';
@@ -14,8 +15,9 @@ import { eventUri, matchesPath, normalizePath, type Uri } from '../messages/uri.
 import type { TlsFiles } from '../wire/credentials.js';
 import { Connection, type ConnectionState } from './connection.js';
 import { defaultMaxMessageBytes } from './event-server.js';
-import { EventStream, type SubscribeRequest } from './event-stream.js';
+import { EventStream } from './event-stream.js';
 import { versionHeaders } from './protocol.js';
+import type { SubscribeRequest } from './subscribe-request.js';
 import type {
   AnyTypes,
   PublishedPathOf,
@@ -63,6 +65,7 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
   private readonly logger: Logger;
   private readonly connection: Connection;
   private readonly cache = new MessageCache();
+  private readonly decoder: EventDecoder;
   private readonly version = furrowVersion();
   private readonly templates = new Map<string, { template: EnvelopeTemplate; sequence: number }>();
   private readonly unknownTypes = new Set<string>();
@@ -84,6 +87,11 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
     this.registry = options.registry ?? new TypeRegistry();
     this.clock = options.clock ?? systemClock();
     this.logger = options.logger ?? silentLogger;
+    this.decoder = {
+      registry: this.registry,
+      unknownType: (type) => this.sayUnknown(type),
+      memo: new EventMemo(),
+    };
     this.connection = new Connection(target.name, target.host, target.port, {
       maxMessageBytes: options.maxMessageBytes ?? defaultMaxMessageBytes,
       keepaliveMs: options.keepaliveMs ?? 10_000,
@@ -174,7 +182,7 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
         waitForReady,
         ...(signal === undefined ? {} : { signal }),
       });
-      return MeshEvent.fromEnvelope<ReplyValue<T, P>>(reply, this.decoder(), {
+      return MeshEvent.fromEnvelope<ReplyValue<T, P>>(reply, this.decoder, {
         publisher: this.name,
         received: this.receivedNow(),
       });
@@ -231,10 +239,6 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
     return this.target.requests?.find((entry) => matchesPath(normalizePath(entry.path), path));
   }
 
-  private decoder() {
-    return { registry: this.registry, unknownType: (type: string) => this.sayUnknown(type) };
-  }
-
   private receivedNow() {
     return {
       stamp: this.clock.monotonic(),
@@ -265,5 +269,6 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
 
 /** A configuration's subscription as a request to the client of its publisher. */
 export function requestOf(subscription: SubscriptionConfig): SubscribeRequest {
-  return { path: subscription.path, everyN: subscription.everyN, ...subscription.qos };
+  const { path, everyN, history, qos } = subscription;
+  return { path, everyN, ...(history === undefined ? {} : { history }), ...qos };
 }

@@ -3,14 +3,14 @@ import { isIP } from 'node:net';
 import { MeshError } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { decodeHead, splitEnvelope } from '../messages/envelope.js';
-import { EventMemo } from '../messages/event-memo.js';
+import { EventMemo, type KnownUri } from '../messages/event-memo.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import type { Uri } from '../messages/uri.js';
 import type { TlsFiles } from '../wire/credentials.js';
 import { WireServer } from '../wire/server.js';
 import type { IncomingCall, OutgoingStream, WireHandler } from '../wire/types.js';
 import { versionHeaders } from './protocol.js';
-import { routeCall } from './routing.js';
+import { type Route, routeCall } from './routing.js';
 import { furrowVersion } from './version.js';
 
 /** A request, routed to its service. */
@@ -34,7 +34,7 @@ export interface RoutedSubscription {
 export interface HostedService {
   readonly name: string;
   uris(): Uri[];
-  request(request: RoutedRequest): Promise<Uint8Array>;
+  request(request: RoutedRequest): Uint8Array | Promise<Uint8Array>;
   subscribe(subscription: RoutedSubscription): void;
 }
 
@@ -66,6 +66,7 @@ export class EventServer {
   /** Longest message taken and published, in bytes. */
   readonly maxMessageBytes: number;
   private readonly wire: WireServer;
+  private readonly router: CallRouter;
   private readonly options: EventServerOptions;
   private readonly hosted = new Map<string, HostedService>();
   private listening: Promise<number> | undefined;
@@ -74,7 +75,8 @@ export class EventServer {
     this.host = host;
     this.options = options;
     this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
-    this.wire = new WireServer(new CallRouter(this.hosted, registry, options.maxRequests ?? 1024), {
+    this.router = new CallRouter(this.hosted, registry, options.maxRequests ?? 1024);
+    this.wire = new WireServer(this.router, {
       host,
       port,
       maxMessageBytes: this.maxMessageBytes,
@@ -98,10 +100,12 @@ export class EventServer {
       );
     }
     this.hosted.set(service.name, service);
+    this.router.forgetRoutes();
   }
 
   remove(service: HostedService): void {
     if (this.hosted.get(service.name) === service) this.hosted.delete(service.name);
+    this.router.forgetRoutes();
   }
 
   /**
@@ -147,6 +151,7 @@ class CallRouter implements WireHandler {
   private readonly registry: TypeRegistry;
   private readonly maxRequests: number;
   private readonly memo = new EventMemo();
+  private routes = new WeakMap<KnownUri, Route>();
   private requestsUnderWay = 0;
 
   constructor(hosted: ReadonlyMap<string, HostedService>, registry: TypeRegistry, maxRequests: number) {
@@ -155,25 +160,41 @@ class CallRouter implements WireHandler {
     this.maxRequests = maxRequests;
   }
 
+  /** Another service on the port may change what a URI means. */
+  forgetRoutes(): void {
+    this.routes = new WeakMap();
+  }
+
   async listUris(): Promise<Uint8Array> {
     const uris = [...this.hosted.values()].flatMap((service) => service.uris());
     return this.registry.encode('farm_ng.core.proto.ListUrisReply', { uris });
   }
 
-  async requestReply(bytes: Buffer, call: IncomingCall): Promise<Uint8Array> {
+  requestReply(bytes: Buffer, call: IncomingCall): Uint8Array | Promise<Uint8Array> {
     if (this.requestsUnderWay >= this.maxRequests) {
       throw new MeshError('resource-exhausted', `${this.maxRequests} requests are under way already; try again`);
     }
+    const { event, payload } = asArgument(() => splitEnvelope(bytes));
+    if (event === undefined) throw new MeshError('invalid-argument', 'the request has no event, so no URI');
+    const { service, path } = this.routeOf(asArgument(() => decodeHead(event, 0, event.length, this.memo)).known);
+    const answer = this.hosted.get(service)!.request({ path, eventBytes: event, payload, call });
+    if (!(answer instanceof Promise)) return answer;
     this.requestsUnderWay += 1;
-    try {
-      const { event, payload } = asArgument(() => splitEnvelope(bytes));
-      if (event === undefined) throw new MeshError('invalid-argument', 'the request has no event, so no URI');
-      const { uri } = asArgument(() => decodeHead(event, 0, event.length, this.memo)).known;
-      const { service, path } = routeCall([...this.hosted.keys()], uri);
-      return await this.hosted.get(service)!.request({ path, eventBytes: event, payload, call });
-    } finally {
+    const done = (): void => {
       this.requestsUnderWay -= 1;
+    };
+    answer.then(done, done);
+    return answer;
+  }
+
+  /** Requests of one path carry one URI, which the memo hands out again and again. */
+  private routeOf(known: KnownUri): Route {
+    let route = this.routes.get(known);
+    if (route === undefined) {
+      route = routeCall([...this.hosted.keys()], known.uri);
+      this.routes.set(known, route);
     }
+    return route;
   }
 
   subscribe(bytes: Buffer, call: IncomingCall, stream: OutgoingStream): void {

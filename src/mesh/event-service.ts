@@ -10,13 +10,8 @@ import { MeshEvent } from '../messages/mesh-event.js';
 import { TypeRegistry } from '../messages/registry.js';
 import { normalizePath, type Uri } from '../messages/uri.js';
 import type { EncodedEvent } from './encoded-event.js';
-import {
-  EventServer,
-  type EventServerOptions,
-  type HostedService,
-  type RoutedRequest,
-  type RoutedSubscription,
-} from './event-server.js';
+import { EventServer, type HostedService, type RoutedRequest, type RoutedSubscription } from './event-server.js';
+import type { EventServiceOptions } from './event-service-options.js';
 import { healthPath, healthType, startHealth } from './health.js';
 import { PublishedPaths } from './published-paths.js';
 import { RequestHandlers } from './request-handlers.js';
@@ -41,24 +36,6 @@ import { furrowVersion } from './version.js';
 // Fewer than the default depth of a queue, so that a publisher in a loop does not overflow readers that keep up.
 const eventsPerTurn = 64;
 
-export interface EventServiceOptions extends EventServerOptions {
-  /** Message types. Default: the well-known ones and furrow's own. */
-  readonly registry?: TypeRegistry;
-  /** Default: this machine's clocks and name. */
-  readonly clock?: Clock;
-  readonly logger?: Logger;
-  /** A port shared with other services; its options then apply, and who made it closes it. Default: a port of its own. */
-  readonly server?: EventServer;
-  /** Bytes one subscriber's queue may hold. Default 16 MiB. */
-  readonly maxSubscriberBytes?: number;
-  /** Bytes that all queues of the service may hold together. Default 256 MiB. */
-  readonly maxQueuedBytes?: number;
-  /** Longest `block_ms` that a subscription may ask for. Default 10,000; more is refused. */
-  readonly maxBlockMs?: number;
-  /** Subscriptions the service takes at once. Default 10,000; more are refused. */
-  readonly maxSubscribers?: number;
-}
-
 /** A process of the mesh: it publishes paths, answers requests, and says how it is on `/health`. */
 export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDisposable {
   readonly name: string;
@@ -74,6 +51,7 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
   private readonly published = new Subject<MeshEvent>();
   private readonly hosted: HostedService;
   private readonly turns = new TurnLimit(eventsPerTurn);
+  private readonly publishesHealth: boolean;
   private stopHealth: () => void = () => undefined;
   private drained: Promise<void> | undefined;
   private state: 'new' | 'started' | 'draining' | 'closed' = 'new';
@@ -92,6 +70,7 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
     this.subscribers = new SubscriberSet({
       service: config.name,
       epoch: randomUUID(),
+      replay: options.replay ?? false,
       version: furrowVersion(),
       maxSubscribers: options.maxSubscribers ?? 10_000,
       maxBlockMs: options.maxBlockMs ?? 10_000,
@@ -100,6 +79,7 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
       logger: this.logger,
     });
     this.handlers = new RequestHandlers(config, this.registry, this.clock, this.logger);
+    this.publishesHealth = options.health ?? true;
     this.hosted = {
       name: config.name,
       uris: () => this.listUris(),
@@ -113,20 +93,26 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
     return this.server.port;
   }
 
+  /** Subscriptions that the service has now. */
+  get subscriberCount(): number {
+    return this.subscribers.size;
+  }
+
   /** Every event published from now on, as subscribers get it. Hot; completes on close. */
   get published$(): Observable<MeshEvent> {
     return this.published;
   }
 
   /**
-   * Binds the port, takes calls, and publishes `/health` once a second. Errors: `already-exists` for a port in
-   * use, `failed-precondition` when plain text would leave the machine or the service was closed before.
+   * Binds the port, takes calls, and publishes `/health` once a second, unless `health` is false. Errors:
+   * `already-exists` for a port in use, `failed-precondition` when plain text would leave the machine or the service
+   * was closed before.
    */
   async start(): Promise<void> {
     if (this.state !== 'new') throw this.notOpen('start');
     this.server.add(this.hosted);
     this.state = 'started';
-    this.paths.forMessage(healthPath, healthType);
+    if (this.publishesHealth) this.paths.forMessage(healthPath, healthType);
     try {
       await this.server.listen();
     } catch (error) {
@@ -136,7 +122,7 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
       throw error;
     }
     // A drain or close may have come while the port was being bound.
-    if ((this.state as string) !== 'started') return;
+    if ((this.state as string) !== 'started' || !this.publishesHealth) return;
     this.stopHealth = startHealth(this.paths, this.subscribers, (health) =>
       this.publishMessage(healthPath, health, { type: healthType }),
     );
@@ -196,6 +182,19 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
     options: RequestHandlerOptions = {},
   ): void {
     this.handlers.add(normalizePath(path), handler as RequestHandler, options);
+  }
+
+  /**
+   * Goes on as if it had been stopped and started again: a new epoch, sequences from 0, nothing held or latched.
+   * Subscribers get what is queued for them, within `limitMs` (default 1000), then their streams end, and they come
+   * back by themselves. For a recording that is played again, or from another place.
+   *
+   * Errors: `failed-precondition` before `start` and after `drain` or `close`.
+   */
+  async restart({ limitMs = 1000 }: { limitMs?: number } = {}): Promise<void> {
+    if (this.state !== 'started') throw this.notOpen('restart');
+    for (const topic of this.paths.topics()) topic.restart();
+    await this.subscribers.restart(randomUUID(), limitMs);
   }
 
   /** The URIs of the paths published. */
@@ -277,7 +276,7 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
     this.published.next(MeshEvent.fromEnvelope(event.envelope, decoder, { publisher: this.name }));
   }
 
-  private async answer(request: RoutedRequest): Promise<Uint8Array> {
+  private answer(request: RoutedRequest): Uint8Array | Promise<Uint8Array> {
     if (this.state !== 'started') throw new MeshError('unavailable', `service ${this.name} is shutting down`);
     return this.handlers.answer(request);
   }

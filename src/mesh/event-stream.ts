@@ -3,28 +3,29 @@ import type { Clock } from '../base/clock.js';
 import { MeshError, type MeshErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { pause } from '../base/pause.js';
-import type { QualityOfService } from '../config/types.js';
 import { EventMemo } from '../messages/event-memo.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
 import type { MessageCache } from '../messages/message-cache.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import { semantics } from '../messages/timestamp.js';
-import { anyPath, isPrefix, isWildcard, normalizePath } from '../messages/uri.js';
+import { isPrefix, isWildcard, normalizePath } from '../messages/uri.js';
 import type { Headers, IncomingStream } from '../wire/types.js';
 import { backoffMs, longestBackoffMs } from './backoff.js';
 import { BlockReader } from './block-reader.js';
 import type { Connection } from './connection.js';
-import { epochOf, firstOf, peerVersion, prefixHeaders, resumeHeaders, versionHeaders } from './protocol.js';
-import { subscriptionQuery } from './quality.js';
+import {
+  epochOf,
+  firstOf,
+  fromHistory,
+  isReplay,
+  peerVersion,
+  prefixHeaders,
+  type Resume,
+  resumeHeaders,
+  versionHeaders,
+} from './protocol.js';
 import { type Gap, SequenceTracker } from './sequence-tracker.js';
-
-/** What to subscribe to, and how the publisher queues for it (see QualityOfService). */
-export interface SubscribeRequest<P extends string = string> extends Partial<QualityOfService> {
-  /** A path, `*` for all, or `/prefix/*`. */
-  readonly path: P;
-  /** Deliver every n-th sequence only. Default 0: all. */
-  readonly everyN?: number;
-}
+import { encodeSubscription, type SubscribeRequest } from './subscribe-request.js';
 
 export interface EventStreamOptions {
   readonly service: string;
@@ -99,6 +100,15 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     return this.gaps;
   }
 
+  /**
+   * By path, the sequence that this subscription began with: events below it were published before and are no longer
+   * held, save that a latched one may have come all the same. Known as soon as there is an event of the path, with a
+   * furrow service as soon as it is connected.
+   */
+  get begins(): ReadonlyMap<string, number> {
+    return this.tracker.begins;
+  }
+
   get counts(): StreamCounts {
     return { received: this.received, lost: this.lost, reconnects: Math.max(0, this.connects - 1) };
   }
@@ -129,9 +139,15 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     };
   }
 
-  /** All events that lie ready, at once; resolves when the stream has ended. For code on the path of every event. */
-  async forEachBatch(take: (batch: readonly MeshEvent<T>[]) => void): Promise<void> {
-    for await (const batch of this.batches()) take(batch);
+  /**
+   * All events that lie ready, at once; resolves when the stream has ended. For code on the path of every event. A
+   * promise that `take` gives is waited for before the next batch is read.
+   */
+  async forEachBatch(take: (batch: readonly MeshEvent<T>[]) => void | Promise<void>): Promise<void> {
+    for await (const batch of this.batches()) {
+      const taken = take(batch);
+      if (taken !== undefined) await taken;
+    }
   }
 
   private async *batches(): AsyncGenerator<readonly MeshEvent<T>[]> {
@@ -171,7 +187,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     givenUp.addEventListener('abort', stop, { once: true });
     if (connection.state.status === 'idle') connection.report({ status: 'connecting' });
     try {
-      const stream = channel.stream('subscribe', this.encodeRequest(), {
+      const stream = channel.stream('subscribe', this.request(), {
         headers: this.headers(),
         signal: cancel.signal,
         // Megabytes fit into the buffers on the way, so that keeping one takes both ends. Not for wildcards: their
@@ -228,6 +244,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     const version = peerVersion(headers);
     if (epoch === undefined) this.options.farmNgService();
     const restarted = this.epoch !== undefined && epoch !== this.epoch;
+    if (restarted && isReplay(headers)) this.tracker.forget();
     this.tell(this.tracker.connected(firstOf(headers), restarted));
     this.epoch = epoch;
     this.connects += 1;
@@ -262,22 +279,22 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     this.options.logger.warn(message);
   }
 
-  private encodeRequest(): Uint8Array {
+  private request(): Uint8Array {
     const { registry, request, service } = this.options;
-    const query = subscriptionQuery(service, request);
-    // farm-ng knows no prefixes: ours travels in a header, and the `*` serves both.
-    const path = isPrefix(this.pattern) ? anyPath : this.pattern;
-    return registry.encode('farm_ng.core.proto.SubscribeRequest', {
-      uri: { scheme: 'protobuf', path, query },
-      everyN: request.everyN ?? 0,
-    });
+    return encodeSubscription(registry, service, { ...request, path: this.pattern });
   }
 
   private headers(): Headers {
+    const resume = this.resume();
     return {
       ...versionHeaders(this.options.version),
       ...(isPrefix(this.pattern) ? prefixHeaders(this.pattern) : {}),
-      ...(this.epoch === undefined ? {} : resumeHeaders({ epoch: this.epoch, next: this.tracker.next })),
+      ...(resume === undefined ? {} : resumeHeaders(resume)),
     };
+  }
+
+  private resume(): Resume | undefined {
+    if (this.epoch !== undefined) return { epoch: this.epoch, next: this.tracker.next };
+    return this.options.request.history === true ? fromHistory : undefined;
   }
 }

@@ -7,7 +7,8 @@ import type { MeshEvent } from '../messages/mesh-event.js';
 import { TypeRegistry } from '../messages/registry.js';
 import { matchesPath, normalizePath } from '../messages/uri.js';
 import { EventClient, type EventClientOptions, type RequestOptions } from './event-client.js';
-import type { EventStream, SubscribeRequest } from './event-stream.js';
+import type { EventStream } from './event-stream.js';
+import type { SubscribeRequest } from './subscribe-request.js';
 import type { AnyTypes, ServiceTypes } from './types.js';
 
 export type MeshOptions = EventClientOptions;
@@ -103,6 +104,11 @@ export class Mesh implements AsyncDisposable {
       }),
     );
     return { replies, errors };
+  }
+
+  /** The services of another configuration, reached in the same way as these. It must be closed on its own. */
+  sibling(config: MeshConfig): Mesh {
+    return new Mesh(config, this.options);
   }
 
   /** Closes every client. Can be called twice. */

@@ -10,10 +10,14 @@ import type { Headers } from '../wire/types.js';
  *   furrow-version      both ways          the library's version, for messages about skew
  *   furrow-epoch        from the service   changes with every start, so a client knows a restart from a reconnect
  *   furrow-paths        from the client    the prefix (`/gps/*`) of a subscription to `*`, which farm-ng lacks
- *   furrow-resume-bin   from the client    JSON {epoch, next: {path: sequence}}: what it wants first of each path
+ *   furrow-resume-bin   from the client    JSON {epoch, next: {path: sequence}}: what it wants first of each path; with
+ *                                          an empty epoch, that of no service, it was not here before and begins with
+ *                                          what is held
  *   furrow-first-bin    from the service   JSON {path: sequence}: the first that this stream can bring of each path;
- *                                          of a path that the client did not resume, the first live one, or the
- *                                          latched one if it stands right before that
+ *                                          of a path that the client did not resume, the first from which on nothing
+ *                                          is left out: the first live one, or an earlier one that is held or latched
+ *   furrow-replay       from the service   `1`: it plays a recording, whose sequences begin anywhere in each epoch;
+ *                                          there is no furrow-first-bin then
  *
  * In both lists of sequences `*` stands for every path that is not listed; a list that was cut to fit lacks it.
  */
@@ -21,6 +25,7 @@ const epochHeader = 'furrow-epoch';
 const resumeHeader = 'furrow-resume-bin';
 const firstHeader = 'furrow-first-bin';
 const pathsHeader = 'furrow-paths';
+const replayHeader = 'furrow-replay';
 
 // gRPC peers refuse more than 8 KiB of headers; base64 adds a third.
 const maxPositionBytes = 4096;
@@ -33,6 +38,9 @@ export interface Resume {
   readonly epoch: string;
   readonly next: Positions;
 }
+
+/** What a client says that comes for the first time and wants what is held of every path. */
+export const fromHistory: Resume = { epoch: '', next: new Map([[anyPath, 0]]) };
 
 export function versionHeaders(version: string): Headers {
   return { [versionHeader]: version };
@@ -59,8 +67,14 @@ export function resumeOf(headers: Headers): Resume | undefined {
   return { epoch, next: positions(next, resumeHeader) };
 }
 
-export function streamHeaders(version: string, epoch: string, first: Positions): Headers {
-  return { [versionHeader]: version, [epochHeader]: epoch, [firstHeader]: encode(fitting(first)) };
+export function streamHeaders(version: string, epoch: string, first: Positions | 'replay'): Headers {
+  const start: Headers = first === 'replay' ? { [replayHeader]: '1' } : { [firstHeader]: encode(fitting(first)) };
+  return { [versionHeader]: version, [epochHeader]: epoch, ...start };
+}
+
+/** Whether the service plays a recording: what a former epoch had says nothing of this one. */
+export function isReplay(headers: Headers): boolean {
+  return text(headers, replayHeader) === '1';
 }
 
 export function firstOf(headers: Headers): Positions {

@@ -9,11 +9,13 @@ import { type EventDecoder, MeshEvent } from '../messages/mesh-event.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import { semantics } from '../messages/timestamp.js';
 import { eventUri, isWildcard, matchesPath, normalizePath } from '../messages/uri.js';
+import type { IncomingCall } from '../wire/types.js';
 import type { RoutedRequest } from './event-server.js';
 import type { RequestContext, RequestHandler, RequestHandlerOptions } from './types.js';
 
 const emptyType = 'google.protobuf.Empty';
 const maxTemplates = 1000;
+const empty = new Uint8Array(0);
 
 interface Entry {
   readonly handler: RequestHandler;
@@ -51,8 +53,8 @@ export class RequestHandlers {
     this.entries.set(path, { handler, requestType, replyType });
   }
 
-  /** Runs the handler and encodes its reply. */
-  async answer({ path, eventBytes, payload, call }: RoutedRequest): Promise<Uint8Array> {
+  /** Runs the handler and encodes its reply; at once, where the handler gives it at once. Errors are thrown or reject. */
+  answer({ path, eventBytes, payload, call }: RoutedRequest): Uint8Array | Promise<Uint8Array> {
     const entry = this.find(path);
     const at = `${this.config.name}${path}`;
     const received = {
@@ -62,16 +64,21 @@ export class RequestHandlers {
     };
     const event = new MeshEvent(eventBytes, payload, this.decoder, { received });
     const message = this.requestMessage(entry, event, at);
-    const context = {
-      event,
-      path,
-      peer: call.peer,
-      get signal() {
-        return call.signal;
-      },
+    const finish = (reply: unknown): Uint8Array => {
+      const bytes = reply === undefined ? empty : this.encode(entry.replyType, reply, at);
+      return this.template(path, entry.replyType).encode(bytes, event.sequence);
     };
-    const reply = await this.run(entry, message, context, at);
-    return this.template(path, entry.replyType).encode(reply, event.sequence);
+    try {
+      const reply = entry.handler(message, new HandlerContext(event, path, call));
+      if (!isPromise(reply)) return finish(reply);
+      return Promise.resolve(reply)
+        .then(finish)
+        .catch((error) => {
+          throw this.failed(error, at);
+        });
+    } catch (error) {
+      throw this.failed(error, at);
+    }
   }
 
   /** What the replies of one path have in common. */
@@ -108,17 +115,12 @@ export class RequestHandlers {
     }
   }
 
-  private async run(entry: Entry, message: unknown, context: RequestContext, at: string): Promise<Uint8Array> {
-    try {
-      const reply = await entry.handler(message, context);
-      return reply === undefined ? new Uint8Array(0) : this.encode(entry.replyType, reply, at);
-    } catch (error) {
-      const failure = MeshError.from(error);
-      this.logger.error(`request ${at} failed: ${failure.code}: ${failure.message}`, {
-        stack: error instanceof MeshError ? undefined : (error as Error)?.stack,
-      });
-      throw failure;
-    }
+  private failed(error: unknown, at: string): MeshError {
+    const failure = MeshError.from(error);
+    this.logger.error(`request ${at} failed: ${failure.code}: ${failure.message}`, {
+      stack: error instanceof MeshError ? undefined : (error as Error)?.stack,
+    });
+    return failure;
   }
 
   /** A reply that does not fit is the handler's fault, whatever the encoder calls it. */
@@ -149,4 +151,30 @@ export class RequestHandlers {
   private declaration(path: string): RequestPath | undefined {
     return this.config.requests.find((entry) => normalizePath(entry.path) === path);
   }
+}
+
+/** A class, since an accessor in an object literal costs more than the rest of a request's context. */
+class HandlerContext implements RequestContext {
+  readonly event: MeshEvent;
+  readonly path: string;
+  private readonly call: IncomingCall;
+
+  constructor(event: MeshEvent, path: string, call: IncomingCall) {
+    this.event = event;
+    this.path = path;
+    this.call = call;
+  }
+
+  get peer(): string {
+    return this.call.peer;
+  }
+
+  get signal(): AbortSignal {
+    return this.call.signal;
+  }
+}
+
+/** What `await` would wait for. */
+function isPromise(reply: unknown): reply is PromiseLike<unknown> {
+  return typeof reply === 'object' && reply !== null && typeof (reply as { then?: unknown }).then === 'function';
 }

@@ -37,6 +37,8 @@ export class SequenceTracker {
   private readonly service: string;
   private readonly everyN: number;
   private readonly positions = new Map<string, Position>();
+  /** By path, the first sequence of this subscription; what is below was published before. */
+  readonly begins = new Map<string, number>();
   /** Whether a path that is not in `positions` is one that nothing was published on; undefined before the first stream. */
   private complete: boolean | undefined;
   private lastPath: string | undefined;
@@ -123,11 +125,22 @@ export class SequenceTracker {
     return gaps;
   }
 
+  /** What came before is another recording, or another part of one: nothing of it says what is missing here. */
+  forget(): void {
+    this.positions.clear();
+    this.lastPosition = undefined;
+    this.begins.clear();
+    this.complete = undefined;
+  }
+
   private add(path: string, position: Position): Position {
     this.positions.set(path, position);
+    if (!this.begins.has(path)) this.begins.set(path, position.begin);
     if (this.positions.size > maxPaths) {
       this.lastPosition = undefined;
-      this.positions.delete(this.positions.keys().next().value!);
+      const oldest = this.positions.keys().next().value!;
+      this.positions.delete(oldest);
+      this.begins.delete(oldest);
       this.complete = false;
     }
     return position;

@@ -4,7 +4,7 @@ import { didYouMean, listNames } from '../base/suggest.js';
 import { anyPath, isWildcard, matchesPath } from '../messages/uri.js';
 import type { EncodedEvent } from './encoded-event.js';
 import type { RoutedSubscription } from './event-server.js';
-import { prefixOf, type Resume, resumeOf, streamHeaders } from './protocol.js';
+import { fromHistory, prefixOf, type Resume, resumeOf, streamHeaders } from './protocol.js';
 import type { PublishedPaths } from './published-paths.js';
 import { qualityOfQuery } from './quality.js';
 import { Subscriber } from './subscriber.js';
@@ -15,6 +15,8 @@ export interface SubscriberSetOptions {
   readonly service: string;
   /** Changes with every start of the service. */
   readonly epoch: string;
+  /** Sequences begin anywhere: it plays a recording. */
+  readonly replay: boolean;
   readonly version: string;
   readonly maxSubscribers: number;
   readonly maxBlockMs: number;
@@ -32,14 +34,20 @@ export class SubscriberSet {
   /** Streams that are not closed: those of `all`, and those that were ended but whose reader has not read to the end. */
   private open = 0;
   private closed = false;
+  private epoch: string;
 
   constructor(options: SubscriberSetOptions) {
     this.options = options;
+    this.epoch = options.epoch;
     this.budget = new ByteBudget(options.maxQueuedBytes);
   }
 
   [Symbol.iterator](): IterableIterator<Subscriber> {
     return this.all.values();
+  }
+
+  get size(): number {
+    return this.all.size;
   }
 
   get queuedBytes(): number {
@@ -52,7 +60,7 @@ export class SubscriberSet {
    * first event makes it.
    */
   add(subscription: RoutedSubscription, paths: PublishedPaths): void {
-    const { service, epoch, version, maxSubscribers, maxSubscriberBytes, logger } = this.options;
+    const { service, replay, version, maxSubscribers, maxSubscriberBytes, logger } = this.options;
     const { call, stream } = subscription;
     const pattern = (subscription.path === anyPath && prefixOf(call.headers)) || subscription.path;
     if (this.closed) throw new MeshError('unavailable', `service ${service} is shutting down`);
@@ -69,6 +77,7 @@ export class SubscriberSet {
       );
     }
     const resume = resumeOf(call.headers);
+    const isNew = resume === undefined || resume.epoch === fromHistory.epoch;
     const topics = paths.matching(pattern);
     if (topics.length === 0 && !isWildcard(pattern)) {
       const names = paths.topics().map(({ path }) => path);
@@ -92,14 +101,15 @@ export class SubscriberSet {
     const backlog: EncodedEvent[] = [];
     const first = new Map<string, number>();
     for (const topic of topics) {
-      const next = nextWanted(resume, epoch, topic);
+      const next = nextWanted(resume, this.epoch, topic);
       const held = topic.backlog(next);
-      first.set(topic.path, firstSequence(topic, next, held));
-      // Somebody new gets what is latched whatever its sequence; somebody who comes back had asked for every n-th.
-      backlog.push(...(next === undefined ? held : held.filter(({ sequence }) => subscriber.wants(sequence))));
+      first.set(topic.path, isNew ? firstUnbroken(topic.next, held) : (held[0]?.sequence ?? topic.next));
+      // Somebody new gets what is latched whatever its sequence; of the rest only every n-th was asked for.
+      const latched = isNew ? topic.latchedEvent : undefined;
+      backlog.push(...held.filter((event) => event === latched || subscriber.wants(event.sequence)));
     }
     first.set(anyPath, 0);
-    stream.sendHeaders(streamHeaders(version, epoch, first));
+    stream.sendHeaders(streamHeaders(version, this.epoch, replay ? 'replay' : first));
     this.all.add(subscriber);
     this.open += 1;
     for (const topic of topics) {
@@ -126,22 +136,34 @@ export class SubscriberSet {
   /** Lets every subscriber have what is queued for it, within the limit, and ends their streams. */
   async drain(limitMs: number): Promise<void> {
     this.closed = true;
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, limitMs);
-    });
-    // Not a plain end: farm-ng's client takes that for an event and dies of it.
-    const leaving = new MeshError('unavailable', `service ${this.options.service} is shutting down`);
-    // Each ends as soon as it has everything, so that one that stalls costs the others nothing.
-    const finished = [...this.all].map((subscriber) => subscriber.idle().then(() => subscriber.end(leaving)));
-    await Promise.race([Promise.all(finished), limit]);
-    clearTimeout(timer);
-    this.endAll(leaving);
+    await this.finish(`service ${this.options.service} is shutting down`, limitMs);
+  }
+
+  /** Begins a new epoch. Whoever listens gets what is queued, within the limit, and then has to come back. */
+  async restart(epoch: string, limitMs: number): Promise<void> {
+    this.epoch = epoch;
+    await this.finish(`service ${this.options.service} begins anew`, limitMs);
   }
 
   close(error: MeshError): void {
     this.closed = true;
     this.endAll(error);
+  }
+
+  /** Ends those who are there now, each as soon as it has everything, and all of them at the limit. */
+  private async finish(why: string, limitMs: number): Promise<void> {
+    const leaving = [...this.all];
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, limitMs);
+    });
+    // Not a plain end: farm-ng's client takes that for an event and dies of it.
+    const error = new MeshError('unavailable', why);
+    // Each by itself, so that one that stalls costs the others nothing.
+    const finished = leaving.map((subscriber) => subscriber.idle().then(() => subscriber.end(error)));
+    await Promise.race([Promise.all(finished), limit]);
+    clearTimeout(timer);
+    for (const subscriber of leaving) subscriber.end(error);
   }
 
   private endAll(error: MeshError): void {
@@ -156,15 +178,16 @@ export class SubscriberSet {
     const lostOf = new Map<string, number>();
     for (const { path } of lost) lostOf.set(path, (lostOf.get(path) ?? 0) + 1);
     for (const topic of this.known) topic.dropped += lostOf.get(topic.path) ?? 0;
+    if (why.code === 'unavailable' && lost.length === 0) return;
     this.options.logger.warn(`subscriber at ${subscriber.peer}: ${why.message}`);
   }
 }
 
-/** The first sequence of a topic that a stream can bring; see `furrow-first-bin` in protocol.ts. */
-function firstSequence(topic: Topic, next: number | undefined, held: readonly EncodedEvent[]): number {
-  const [oldest] = held;
-  if (oldest === undefined) return topic.next;
-  return next !== undefined || oldest.sequence === topic.next - 1 ? oldest.sequence : topic.next;
+/** The sequence from which on nothing is missing between what is held and the next live event. */
+function firstUnbroken(next: number, held: readonly EncodedEvent[]): number {
+  let first = next;
+  for (let index = held.length - 1; held[index]?.sequence === first - 1; index--) first -= 1;
+  return first;
 }
 
 /** The sequence a subscriber goes on from; undefined for one that was not here before. */

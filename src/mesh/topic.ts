@@ -98,8 +98,9 @@ export class Topic {
     this.next = event.sequence + 1;
     this.sendTimes[this.sendCount % rateWindow] = this.sendS;
     this.sendCount += 1;
-    this.history.add(event);
     if (latch || this.latch) this.latched = event.apart();
+    // The same one, so that a backlog has it once.
+    this.history.add(this.latched?.sequence === event.sequence ? this.latched : event);
     let subscribers = 0;
     let dropped = 0;
     let waits: Promise<boolean>[] | undefined;
@@ -118,6 +119,18 @@ export class Topic {
     if (waits === undefined) return { subscribers, dropped };
     // What an ended subscriber had waiting is counted with the rest of what it lost, when it ends.
     return Promise.all(waits).then((kept) => ({ subscribers, dropped: dropped + kept.filter((one) => !one).length }));
+  }
+
+  /** The event kept for new subscribers. */
+  get latchedEvent(): EncodedEvent | undefined {
+    return this.latched;
+  }
+
+  /** Forgets what was published, as a service that is started again does. */
+  restart(): void {
+    this.next = 0;
+    this.latched = undefined;
+    this.history.clear();
   }
 
   /** What a subscriber gets before live events: from `next` on what is held, or else the latched event. */

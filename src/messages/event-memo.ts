@@ -11,11 +11,12 @@ export interface KnownUri {
 }
 
 // A stream carries few URIs and clock names; more of them than this only cost what they cost without a memo.
-const slots = 32;
+const slots = 64;
 
-/** Remembers what bytes mean that come again and again, so that they are decoded once. Holds at most 32 meanings. */
+/** Remembers what bytes mean that come again and again, so that they are decoded once. Holds at most 64 meanings. */
 class BytesMemo<T> {
-  private readonly entries: ({ readonly bytes: Buffer; readonly meaning: T } | undefined)[] = new Array(slots);
+  private readonly entries: (Entry<T> | undefined)[] = new Array(slots);
+  private last: Entry<T> | undefined;
   private readonly decode: (bytes: Buffer, start: number, end: number) => T;
 
   constructor(decode: (bytes: Buffer, start: number, end: number) => T) {
@@ -24,14 +25,30 @@ class BytesMemo<T> {
 
   /** The meaning of `bytes` from `start` to `end`. */
   read(bytes: Buffer, start: number, end: number): T {
-    // Names of one stream differ in length or at their end.
-    const slot = (end - start + (bytes[end - 1] ?? 0)) % slots;
-    const entry = this.entries[slot];
-    if (entry !== undefined && sameBytes(entry.bytes, bytes, start, end)) return entry.meaning;
-    const meaning = this.decode(bytes, start, end);
-    this.entries[slot] = { bytes: Buffer.from(bytes.subarray(start, end)), meaning };
-    return meaning;
+    // Mostly the same as before.
+    const { last } = this;
+    if (last !== undefined && sameBytes(last.bytes, bytes, start, end)) return last.meaning;
+    const slot = hashOf(bytes, start, end) % slots;
+    let entry = this.entries[slot];
+    if (entry === undefined || !sameBytes(entry.bytes, bytes, start, end)) {
+      entry = { bytes: Buffer.from(bytes.subarray(start, end)), meaning: this.decode(bytes, start, end) };
+      this.entries[slot] = entry;
+    }
+    this.last = entry;
+    return entry.meaning;
   }
+}
+
+interface Entry<T> {
+  readonly bytes: Buffer;
+  readonly meaning: T;
+}
+
+/** Of all bytes: the URIs of one service differ in the middle. */
+function hashOf(bytes: Buffer, start: number, end: number): number {
+  let hash = end - start;
+  for (let index = start; index < end; index++) hash = (Math.imul(hash, 31) + bytes[index]!) | 0;
+  return (hash ^ (hash >>> 15)) >>> 0;
 }
 
 /** What the events of one stream have in common: their URIs, and the names in their stamps. */

@@ -101,6 +101,20 @@ export class MeshEvent<T = unknown> implements Event {
     return this.cutPayload;
   }
 
+  /** The same event with stamps added to its bytes or taken off; `eventBytes` must differ in nothing else. */
+  restamped(eventBytes: Buffer): MeshEvent<T> {
+    const { payload, decoder } = this;
+    const { publisher } = this.origin;
+    const event = new MeshEvent<T>(eventBytes, payload, decoder, publisher === undefined ? {} : { publisher });
+    event.decodedHead = this.decodedHead;
+    return event;
+  }
+
+  /** The stamp of reception, which `eventBytes` does not have. */
+  get received(): Timestamp | undefined {
+    return this.origin.received;
+  }
+
   get uri(): Uri {
     return this.known.uri;
   }

@@ -18,6 +18,9 @@ const wellKnownFiles = [
   'google/protobuf/wrappers.proto',
 ] as const;
 
+// What gRPC's own services say to tools, and what carries requests.
+const neverInEvents = /^(grpc|furrow.request_lane\.proto$)/;
+
 /**
  * Knows message types by full name and turns bytes into natural JavaScript values and back.
  * It holds the well-known types, furrow's own protos and the directories that a user adds; it never takes a
@@ -44,8 +47,7 @@ export class TypeRegistry {
     const loaded = new Set<string>();
     for (const directory of directories) {
       for (const file of protoFiles(directory)) {
-        // What gRPC's own services say to tools is never in an event.
-        if (loaded.has(file) || (directory === shipped && file.startsWith('grpc'))) continue;
+        if (loaded.has(file) || (directory === shipped && neverInEvents.test(file))) continue;
         loaded.add(file);
         this.load(join(directory, file), importDirectories);
       }

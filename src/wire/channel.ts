@@ -8,12 +8,15 @@ import { Http2Connection } from './http2-connection.js';
 import { notGrpc, requestHeaders, responseHeaders, trailersError, versionHeader } from './http2-headers.js';
 import { IncomingMessages } from './incoming-messages.js';
 import { methodPaths } from './methods.js';
-import type { CallOptions, IncomingStream, MessageBlock, WireChannel, WireMethod } from './types.js';
+import { RequestLaneClient } from './request-lane-client.js';
+import type { CallOptions, Headers, IncomingStream, MessageBlock, WireChannel, WireMethod } from './types.js';
 
 export interface ChannelOptions {
   readonly tls?: TlsFiles;
   /** Longest message taken from the server, in bytes. */
   readonly maxMessageBytes: number;
+  /** Whether requests may take a faster way where the server has one: see docs/wire.md. Default true. */
+  readonly requestLane?: boolean;
 }
 
 // How often a call that waits for an absent server tries to connect.
@@ -24,6 +27,7 @@ export class Channel implements WireChannel {
   readonly address: string;
   private readonly connection: Http2Connection;
   private readonly options: ChannelOptions;
+  private lane: RequestLaneClient | undefined;
 
   constructor(host: string, port: number, options: ChannelOptions) {
     this.connection = new Http2Connection(host, port, options.tls);
@@ -31,7 +35,15 @@ export class Channel implements WireChannel {
     this.options = options;
   }
 
-  async unary(method: WireMethod, request: Uint8Array, options: CallOptions): Promise<Buffer> {
+  unary(method: WireMethod, request: Uint8Array, options: CallOptions): Promise<Buffer> {
+    const { lane } = this;
+    if (method === 'requestReply' && lane?.takes(request) && lane.session === this.connection.current) {
+      return lane.request(request, options);
+    }
+    return this.ownCall(method, request, options);
+  }
+
+  private async ownCall(method: WireMethod, request: Uint8Array, options: CallOptions): Promise<Buffer> {
     const incoming = this.stream(method, request, options);
     let reply: Buffer | undefined;
     for await (const [first] of incoming) reply ??= first!.bytes.subarray(first!.bounds[0], first!.bounds[1]);
@@ -80,6 +92,23 @@ export class Channel implements WireChannel {
     );
     call.end(Buffer.concat([framePrefix(request.length), request]));
     this.receive(session, call, messages, options.headers?.[versionHeader]);
+    if (method === 'requestReply') this.askForLane(session, options.headers ?? {});
+  }
+
+  /** Asks each session's server once. Whatever it says, calls of their own go on in the meantime. */
+  private askForLane(session: ClientHttp2Session, headers: Headers): void {
+    const { lane, address } = this;
+    if (this.options.requestLane === false) return;
+    if (lane?.session === session && !lane.canBeAskedAgain) return;
+    // A session that was replaced has no more requests to come.
+    if (lane?.session !== session) lane?.leave();
+    const { maxMessageBytes } = this.options;
+    const { scheme } = this.connection;
+    try {
+      this.lane = new RequestLaneClient(session, { address, scheme, maxMessageBytes, headers });
+    } catch {
+      // The session ends just now; the request above says so, and the next one gets another.
+    }
   }
 
   /** Waits for the session; tries again for as long as the call may, if it asked for that. */
@@ -110,6 +139,8 @@ export class Channel implements WireChannel {
     const reader = new FrameReader(this.options.maxMessageBytes);
     let failure: MeshError | undefined;
     let trailers: MeshError | undefined | 'none' = 'none';
+    /** Bytes since the last message was complete: a large one comes in many chunks. */
+    let uncounted = 0;
     call.on('response', (headers) => {
       failure = notGrpc(headers, address);
       if (failure !== undefined) return messages.fail(failure);
@@ -128,13 +159,20 @@ export class Channel implements WireChannel {
         messages.fail(MeshError.from(error));
         return;
       }
-      if (blocks.length > 0 && !messages.push(blocks, chunk.length)) call.pause();
+      uncounted += chunk.length;
+      if (blocks.length === 0) return;
+      const hasRoom = messages.push(blocks, uncounted);
+      uncounted = 0;
+      if (!hasRoom) call.pause();
     });
     call.on('error', (error: Error & { code?: string }) => {
       // The peer reset the stream; the code that it gave says more.
       if (error.code === 'ERR_HTTP2_STREAM_ERROR') return;
       // A connection has numbers for some thousand million calls, which is a day or two of a busy client.
-      if (error.code === 'ERR_HTTP2_OUT_OF_STREAMS') this.connection.retire(session);
+      if (error.code === 'ERR_HTTP2_OUT_OF_STREAMS') {
+        this.connection.retire(session);
+        if (this.lane?.session === session) this.lane.leave();
+      }
       failure ??= new MeshError('unavailable', `the connection to ${address} broke: ${error.message}`, {
         cause: error,
       });

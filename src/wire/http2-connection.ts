@@ -25,11 +25,17 @@ export class Http2Connection {
     this.tls = tls;
   }
 
+  /** The session that takes calls, if there is one now. */
+  get current(): ClientHttp2Session | undefined {
+    const { session } = this;
+    return session === undefined || session.closed || session.destroyed ? undefined : session;
+  }
+
   /** A session that takes calls. Errors: `unavailable` when the server cannot be reached. */
   ready(): ClientHttp2Session | Promise<ClientHttp2Session> {
     if (this.closed) throw new MeshError('unavailable', `the channel to ${this.authority} is closed`);
-    const { session } = this;
-    if (session !== undefined && !session.closed && !session.destroyed) return session;
+    const { current } = this;
+    if (current !== undefined) return current;
     this.connecting ??= this.connect().finally(() => {
       this.connecting = undefined;
     });

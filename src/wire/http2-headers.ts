@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { MeshError } from '../base/errors.js';
-import { errorOfStatus, isOk } from './status.js';
+import { isOk, refusalOf } from './status.js';
 import type { Headers } from './types.js';
 
 /*
@@ -73,8 +73,7 @@ export function trailersError(
   if (isOk(code)) return undefined;
   const version = trailers[versionHeader];
   const details = decodeMessage(String(trailers['grpc-message'] ?? ''));
-  const skew = version !== undefined && ownVersion !== undefined && version !== ownVersion;
-  return errorOfStatus(code, details, skew ? `${peer} (furrow ${version}; this is ${ownVersion})` : peer);
+  return refusalOf(code, details, peer, version === undefined ? undefined : String(version), ownVersion);
 }
 
 /** At most eight digits and a unit, as the specification has it. */

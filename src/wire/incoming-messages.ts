@@ -42,8 +42,10 @@ export class IncomingMessages implements IncomingStream {
     this.resolveHeaders(headers);
   }
 
-  /** Takes messages that came in a chunk of `bytes`. False: enough, stop the sender until `onRoom`. */
+  /** Takes messages that came in `bytes` of the stream. False: enough, stop the sender until `onRoom`. */
   push(blocks: MessageBlock[], bytes: number): boolean {
+    // What is on its way when a call is given up still arrives.
+    if (this.finished !== undefined) return true;
     if (this.keepLast) {
       const { bytes: memory, bounds } = blocks.at(-1)!;
       this.ready = [{ bytes: memory, bounds: bounds.slice(-2) }];

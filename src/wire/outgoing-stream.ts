@@ -59,6 +59,8 @@ export class BatchedStream implements OutgoingStream {
   private start = 0;
   private until = 0;
   private pendingBytes = 0;
+  /** Bytes that the HTTP/2 stream may hold before it is full. */
+  private limit = batchBytes;
   private full = false;
   private ended = false;
   private scheduled = false;
@@ -69,11 +71,6 @@ export class BatchedStream implements OutgoingStream {
     this.http2 = http2;
     this.flusher = flusher;
     this.statusOf = statusOf;
-    http2.on('drain', () => {
-      this.full = false;
-      this.flush();
-      if (!this.full && !this.ended) this.listener();
-    });
   }
 
   sendHeaders(headers: Headers): void {
@@ -119,19 +116,29 @@ export class BatchedStream implements OutgoingStream {
     this.scheduled = false;
     if (this.full || this.ended || this.pendingBytes === 0) return;
     this.closePiece();
-    const { pieces, http2 } = this;
+    const { pieces, http2, pendingBytes } = this;
     this.pieces = [];
     this.pendingBytes = 0;
     if (http2.destroyed || http2.writableEnded) return;
-    if (pieces.length === 1) http2.write(pieces[0]);
-    else {
-      http2.cork();
-      for (const piece of joinSmall(pieces)) http2.write(piece);
-      http2.uncork();
-    }
+    const whole = joinSmall(pieces);
+    const last = whole.pop()!;
+    if (whole.length > 0) http2.cork();
+    for (const piece of whole) http2.write(piece);
+    http2.write(last, this.written);
+    if (whole.length > 0) http2.uncork();
+    // Behind large messages others may follow, so that the connection never waits for the publisher.
+    this.limit = Math.max(batchBytes, 4 * pendingBytes);
     // Not what write() says: at 16 KiB it would stop a publisher once a turn.
-    this.full = http2.writableLength >= batchBytes;
+    this.full = http2.writableLength >= this.limit;
   }
+
+  /** There is room again before all is written: the connection is not to run dry. */
+  private readonly written = (): void => {
+    if (!this.full || this.http2.writableLength >= this.limit) return;
+    this.full = false;
+    this.flush();
+    if (!this.full && !this.ended) this.listener();
+  };
 
   private closePiece(): void {
     if (this.bytes === undefined) return;
@@ -141,7 +148,7 @@ export class BatchedStream implements OutgoingStream {
 }
 
 /** The same bytes in fewer pieces: small ones that follow each other are copied together. */
-function joinSmall(pieces: readonly Uint8Array[]): readonly Uint8Array[] {
+function joinSmall(pieces: readonly Uint8Array[]): Uint8Array[] {
   const joined: Uint8Array[] = [];
   for (let at = 0; at < pieces.length; ) {
     let next = at;

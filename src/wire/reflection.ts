@@ -5,6 +5,7 @@ import { protoPath as healthProto } from 'grpc-health-check';
 import protobuf from 'protobufjs';
 import { MeshError } from '../base/errors.js';
 import { shippedProtos } from '../messages/proto-directory.js';
+import { wireProtoFiles } from './definition.js';
 import { DescriptorFiles } from './descriptors.js';
 
 /*
@@ -121,8 +122,7 @@ function describedFiles(): DescriptorFiles {
   const directory = shippedProtos();
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => (target.startsWith('google/protobuf/') ? target : join(directory, target));
-  const ours = ['farm_ng/core/event_service.proto', 'farm_ng/core/recorder.proto', ...reflectionFiles];
-  root.loadSync(ours);
+  root.loadSync([...wireProtoFiles, ...reflectionFiles]);
   root.resolvePath = (_origin, target) => target;
   root.loadSync(healthProto);
   root.resolveAll();

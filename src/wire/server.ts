@@ -8,12 +8,14 @@ import {
 import { HealthImplementation } from 'grpc-health-check';
 import { MeshError } from '../base/errors.js';
 import { serverCredentials, type TlsFiles } from './credentials.js';
-import { eventServiceDefinition } from './definition.js';
+import { eventServiceDefinition, laneDefinition } from './definition.js';
 import { GrpcIncomingCall } from './incoming-call.js';
+import { laneServiceName } from './lane-messages.js';
 import { toMetadata } from './metadata.js';
 import { eventServiceName } from './methods.js';
 import { BatchedStream, CallStream, http2StreamOf, TickFlusher } from './outgoing-stream.js';
 import { addReflection } from './reflection.js';
+import { type LaneStream, RequestLaneServer } from './request-lane-server.js';
 import { statusOf } from './status.js';
 import type { Headers, OutgoingStream, WireHandler } from './types.js';
 
@@ -38,7 +40,9 @@ export class WireServer {
   private readonly health = new HealthImplementation({ '': 'NOT_SERVING' });
   /** Health checks that wait for a change. */
   private readonly watches = new Set<ServerWritableStream<unknown, unknown>>();
+  private readonly lanes = new Set<RequestLaneServer>();
   private healthStatus: 'SERVING' | 'NOT_SERVING' = 'NOT_SERVING';
+  private draining = false;
   private closed = false;
   private boundPort: number | undefined;
 
@@ -56,7 +60,8 @@ export class WireServer {
       (method: 'listUris' | 'requestReply') =>
       (call: ServerUnaryCall<Buffer, Uint8Array>, callback: sendUnaryData<Uint8Array>): void => {
         const incoming = this.incoming(call);
-        handler[method](call.request, incoming).then(
+        const answer = async (): Promise<Uint8Array> => handler[method](call.request, incoming);
+        answer().then(
           (reply) => {
             incoming.answered();
             callback(null, reply);
@@ -78,8 +83,9 @@ export class WireServer {
         }
       },
     });
+    this.server.addService(laneDefinition(), { requests: (call: LaneStream) => this.addLane(call, handler) });
     this.addHealth();
-    addReflection(this.server, [eventServiceName]);
+    addReflection(this.server, [eventServiceName, laneServiceName]);
   }
 
   /** The port it listens on; the one asked for before `listen`. */
@@ -118,6 +124,8 @@ export class WireServer {
     this.setHealth('NOT_SERVING');
     // They would last for ever; nothing more will change.
     for (const watch of this.watches) watch.end();
+    this.draining = true;
+    for (const lane of this.lanes) lane.drain();
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, limitMs);
@@ -132,12 +140,22 @@ export class WireServer {
   /** Drops every connection, behind what was written already. Can be called twice. */
   close(): void {
     this.closed = true;
+    for (const lane of this.lanes) lane.close(new MeshError('unavailable', 'the server was closed'));
     const force = setTimeout(() => this.server.forceShutdown(), flushMs);
     // At once, it would cut off the status that streams were just ended with.
     this.server.tryShutdown(() => {
       clearTimeout(force);
       this.server.forceShutdown();
     });
+  }
+
+  private addLane(call: LaneStream, handler: WireHandler): void {
+    const { maxMessageBytes, errorHeaders: headers } = this.options;
+    const statusOf = (error: unknown) => this.statusFor(error);
+    const lane = new RequestLaneServer(call, handler, { maxMessageBytes, headers, statusOf });
+    this.lanes.add(lane);
+    if (this.draining) lane.drain();
+    lane.onOver(() => this.lanes.delete(lane));
   }
 
   private addHealth(): void {

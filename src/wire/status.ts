@@ -27,10 +27,21 @@ export function isFromPeer({ cause }: MeshError): boolean {
   return typeof cause === 'object' && cause !== null && 'grpcStatus' in cause;
 }
 
-/** What a peer's failed call becomes here: its code and message, and who said so. */
-export function errorOfStatus(grpcStatus: number, details: string, peer: string): MeshError {
+/**
+ * What a peer's failed call becomes here: its code and message, and who said so. Where the peer is of another version
+ * than `ownVersion`, the message says both.
+ */
+export function refusalOf(
+  grpcStatus: number,
+  details: string,
+  peer: string,
+  version?: string,
+  ownVersion?: string | Uint8Array,
+): MeshError {
   const message = details === '' ? `gRPC status ${status[grpcStatus] ?? grpcStatus}` : details;
-  return new MeshError(codeOf(grpcStatus), `${peer}: ${message}`, {
+  const skew = version !== undefined && ownVersion !== undefined && version !== ownVersion;
+  const who = skew ? `${peer} (furrow ${version}; this is ${ownVersion})` : peer;
+  return new MeshError(codeOf(grpcStatus), `${who}: ${message}`, {
     cause: { grpcStatus, details } satisfies PeerStatus,
   });
 }

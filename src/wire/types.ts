@@ -45,7 +45,8 @@ export interface OutgoingStream {
 /** What a server calls: one implementation for all services of a port. Errors thrown become the call's status. */
 export interface WireHandler {
   listUris(request: Buffer, call: IncomingCall): Promise<Uint8Array>;
-  requestReply(request: Buffer, call: IncomingCall): Promise<Uint8Array>;
+  /** Gives the reply at once where it can: requests that wait for nothing then cost no turn of the event loop. */
+  requestReply(request: Buffer, call: IncomingCall): Uint8Array | Promise<Uint8Array>;
   /** Takes the call over; throws to refuse it. */
   subscribe(request: Buffer, call: IncomingCall, stream: OutgoingStream): void;
 }

@@ -1,7 +1,8 @@
 import { afterAll } from 'vitest';
 import type { ServiceConfig } from '../../src/config/types.js';
 import { EventClient, type EventClientOptions } from '../../src/mesh/event-client.js';
-import { EventService, type EventServiceOptions } from '../../src/mesh/event-service.js';
+import { EventService } from '../../src/mesh/event-service.js';
+import type { EventServiceOptions } from '../../src/mesh/event-service-options.js';
 import { entry, registry } from '../mesh/running.js';
 
 /* Tests that run side by side cannot use onTestFinished: it means whichever of them began last. */

@@ -26,7 +26,14 @@ interface CallFailure {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-/** What the probe prints, by `kind`. */
+/** A message that was sent or came, by what it says of itself and the SHA-256 of its bytes in hex. */
+export interface SeenMessage {
+  readonly path: string;
+  readonly sequence: number;
+  readonly digest: string;
+}
+
+/** What the probe and the matrix peer print, by `kind`. */
 export interface PeerLines {
   /** A server is up. */
   listening: { readonly port: number };
@@ -52,6 +59,13 @@ export interface PeerLines {
   vector: GoldenVector;
   /** Files of a descriptor set, and those that the peer reads otherwise. */
   protos: { readonly files: readonly string[]; readonly differ: readonly string[] };
+  /** The matrix peer serves on two ports. */
+  serving: { readonly port: number; readonly tlsPort: number };
+  /** It published. */
+  sent: { readonly message: SeenMessage };
+  /** A message of its subscription `id`, and that subscription's end. */
+  came: { readonly id: string; readonly message: SeenMessage };
+  over: { readonly id: string; readonly code: string; readonly details: string };
   /** The probe gave up. */
   deadline: { readonly deadlineMs: number };
 }

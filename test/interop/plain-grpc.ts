@@ -28,10 +28,9 @@ const definition = loadSync('farm_ng/core/event_service.proto', {
   longs: String,
   defaults: true,
 });
-const Client = grpc.makeGenericClientConstructor(
-  definition['farm_ng.core.proto.EventService'] as grpc.ServiceDefinition,
-  'EventService',
-);
+/** How the contract's methods are written and read, without a codec of ours. */
+export const eventServiceDefinition = definition['farm_ng.core.proto.EventService'] as grpc.ServiceDefinition;
+const Client = grpc.makeGenericClientConstructor(eventServiceDefinition, 'EventService');
 
 /** A @grpc/grpc-js client of one service, with nothing of ours in it. The caller closes it. */
 export function plainClient(port: number): PlainClient {
@@ -42,13 +41,12 @@ export function plainClient(port: number): PlainClient {
 export async function plainServer(
   methods: grpc.UntypedServiceImplementation,
   onPort = 0,
+  credentials = grpc.ServerCredentials.createInsecure(),
 ): Promise<{ readonly port: number; readonly server: grpc.Server }> {
   const server = new grpc.Server();
-  server.addService(definition['farm_ng.core.proto.EventService'] as grpc.ServiceDefinition, methods);
+  server.addService(eventServiceDefinition, methods);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(`localhost:${onPort}`, grpc.ServerCredentials.createInsecure(), (error, bound) =>
-      error ? reject(error) : resolve(bound),
-    );
+    server.bindAsync(`localhost:${onPort}`, credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
   });
   return { port, server };
 }

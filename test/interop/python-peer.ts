@@ -34,6 +34,8 @@ export interface PythonPeer {
   probe(command: Probe, options?: ProbeOptions, file?: string): PeerProcess;
   /** Runs a service-propagation program as one entry of a configuration file. */
   program(program: Program, configFile: string, serviceName: string): PeerProcess;
+  /** Runs a program of this folder, which `stopAll` leaves alone. */
+  start(file: string): PeerProcess;
   /** Stops all that still runs. */
   stopAll(): Promise<void>;
 }
@@ -67,6 +69,16 @@ export function describeWithPython(title: string, tests: (peer: PythonPeer) => v
   });
 }
 
+/**
+ * Starts a program of `python/` for several tests; the caller stops it. Undefined where no Python can run it; an error
+ * there where CI is set.
+ */
+export function startPython(file: string): PeerProcess | undefined {
+  if (pythonPeer !== undefined) return pythonPeer.start(file);
+  if (process.env.CI) throw new Error(`${file}: ${needed}; in CI this is a failure`);
+  return undefined;
+}
+
 function createPythonPeer(): PythonPeer | undefined {
   const python = findPython();
   if (python === undefined) {
@@ -74,14 +86,15 @@ function createPythonPeer(): PythonPeer | undefined {
     return undefined;
   }
   const running = new Set<PeerProcess>();
+  const lasting = new Set<PeerProcess>();
   // An aborted run stops nothing by itself.
   process.once('exit', () => {
-    for (const child of running) child.kill();
+    for (const child of [...running, ...lasting]) child.kill();
   });
-  const start = (file: string, args: readonly string[]) => {
+  const start = (file: string, args: readonly string[] = [], set = running) => {
     const child = new PeerProcess(python, [`${folder}${file}`, ...args], pythonEnvironment());
-    running.add(child);
-    child.exit.catch(() => undefined).finally(() => running.delete(child));
+    set.add(child);
+    child.exit.catch(() => undefined).finally(() => set.delete(child));
     return child;
   };
   return {
@@ -90,6 +103,7 @@ function createPythonPeer(): PythonPeer | undefined {
       start('probe.py', [command, ...(file === undefined ? [] : [file]), ...flags(options)]),
     program: (program, configFile, serviceName) =>
       start(`${program}.py`, ['--service-config', configFile, '--service-name', serviceName]),
+    start: (file) => start(file, [], lasting),
     stopAll: async () => {
       await Promise.all([...running].map((child) => child.stop()));
     },

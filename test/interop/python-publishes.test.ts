@@ -1,6 +1,7 @@
 import { connect, createServer } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
 import { EventClient, type EventClientOptions, type MeshEvent } from '../../src/index.js';
+import { channelOf, laneOf } from '../mesh/request-ways.js';
 import { freePorts, until } from '../process.js';
 import type { PeerProcess } from './peer-process.js';
 import { describeWithPython } from './python-peer.js';
@@ -176,6 +177,9 @@ describeWithPython('our client of a Python service', (peer) => {
       [42, 0],
       [42, 1],
     ]);
+    // It lacks the lane, and was asked for it once.
+    await until('the lane was refused', () => laneOf(channelOf(client))?.refused === true);
+    expect((await client.request('/twice', 21)).sequence).toBe(2);
     expect(replies[0]).toMatchObject({ path: '/reply/request/twice', type: int32, payloadLength: 2 });
     expect(replies[0]?.timestamps.map(({ semantics }) => semantics)).toEqual([
       'service/send',

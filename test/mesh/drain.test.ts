@@ -17,8 +17,11 @@ import {
 
 const paths = { published: [published('/count'), published('/blob', { type: bytes })] };
 
-test('drain loses nothing: 10,000 events arrive, then the subscriber is told', async () => {
-  const service = await serve(paths);
+test.each([
+  ['fast path', false],
+  ['public way', true],
+])('drain (%s) loses nothing: 10,000 events arrive, then the subscriber is told', async (_, publicWay) => {
+  const service = await serve(paths, { publicWay });
   const client = clientOf(service);
   const { items } = gather(client.events({ path: '/count', overflow: 'block', depth: 10_000 }));
   const plain = plainClient(service.port).subscribe({ path: '/count', query: 'overflow=block&depth=10000' });

@@ -15,8 +15,8 @@ process.on('uncaughtExceptionMonitor', note);
 afterEach(() => expect(surprises).toEqual([]));
 
 /** A service with a listener who must not notice anything. */
-async function witnessed() {
-  const service = await serve({ published: [published('/count')] });
+async function witnessed(publicWay = false) {
+  const service = await serve({ published: [published('/count')] }, { publicWay });
   const { items } = gather(clientOf(service).events('/count'));
   await until(() => subscribersOf(service).length === 1);
   return {
@@ -118,8 +118,11 @@ test('random bytes as a request message are the caller’s fault', async () => {
   await goesOn();
 });
 
-test('a client that resets streams as fast as it can leaves nothing behind', async () => {
-  const { service, goesOn } = await witnessed();
+test.each([
+  ['fast path', false],
+  ['public way', true],
+])('a client that resets streams as fast as it can leaves nothing behind (%s)', async (_, publicWay) => {
+  const { service, goesOn } = await witnessed(publicWay);
   const request = service.registry.encode('farm_ng.core.proto.SubscribeRequest', { uri: { path: '/count' } });
   const message = Buffer.concat([framePrefix(request.length), request]);
   const headers = {
@@ -152,8 +155,11 @@ test('a client that resets streams as fast as it can leaves nothing behind', asy
   await goesOn();
 });
 
-test('a client that opens subscriptions and drops its connection leaves nothing behind', async () => {
-  const { service, goesOn } = await witnessed();
+test.each([
+  ['fast path', false],
+  ['public way', true],
+])('a client that opens subscriptions and drops its connection leaves nothing behind (%s)', async (_, publicWay) => {
+  const { service, goesOn } = await witnessed(publicWay);
   for (let round = 0; round < 5; round++) {
     const plain = plainClient(service.port, { 'grpc.use_local_subchannel_pool': 1 });
     const calls = Array.from({ length: 50 }, () => plain.subscribe({ path: '*' }));

@@ -110,8 +110,11 @@ test('a client that was first waits for a service that comes later', async () =>
   await until(() => items.length === 1);
 });
 
-test('a link that died without a word is noticed and replaced, and nothing held is lost', async () => {
-  const service = await serve({ published: [published('/count', { history: 100 })] });
+test.each([
+  ['fast path', false],
+  ['public way', true],
+])('a link that died without a word is noticed and replaced, and nothing held is lost (%s)', async (_, publicWay) => {
+  const service = await serve({ published: [published('/count', { history: 100 })] }, { publicWay });
   const proxy = await TcpProxy.to(service.port);
   const client = clientAt(proxy.port, {}, { keepaliveMs: 100 });
   const stream = client.events('/count');

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { withLane } from './request-ways.js';
 import { clientOf, gather, int32, published, serve, subscribersOf, until } from './running.js';
 
 let directory: string;
@@ -58,6 +59,8 @@ async function works(service: Awaited<ReturnType<typeof secure>>, tls: object): 
   await until(() => items.length === 1);
   expect(items[0]!.message).toBe(7);
   expect((await client.request('/double', 4, { type: int32.type })).message).toBe(8);
+  await withLane(client);
+  expect((await client.request('/double', 5, { type: int32.type })).message).toBe(10);
 }
 
 test('events and requests travel through TLS', async () => works(await secure(false), ca('farm')));

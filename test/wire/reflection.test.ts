@@ -15,6 +15,7 @@ const registry = new TypeRegistry();
 const uri = { scheme: 'protobuf', authority: 'here', path: '/sample', query: 'type=google.protobuf.Struct' };
 const services = [
   'farm_ng.core.proto.EventService',
+  'furrow.RequestLane',
   'grpc.health.v1.Health',
   'grpc.reflection.v1.ServerReflection',
   'grpc.reflection.v1alpha.ServerReflection',
@@ -69,7 +70,7 @@ interface Answer {
 /** Asks all questions in one call. */
 async function ask(...questions: object[]): Promise<Answer[]> {
   const protos = loadSync('grpc/reflection/v1/reflection.proto', { includeDirs: [shippedProtos()] });
-  const Client = makeGenericClientConstructor(protos[services[2]!] as ServiceDefinition, 'Reflection');
+  const Client = makeGenericClientConstructor(protos[services[3]!] as ServiceDefinition, 'Reflection');
   const client = new Client(`127.0.0.1:${server.port}`, credentials.createInsecure());
   const call = client.serverReflectionInfo!();
   for (const question of questions) call.write(question);
@@ -114,6 +115,7 @@ test.each([
   ['farm_ng.core.proto.EventServiceConfig.LogLevel', 'farm_ng/core/event_service.proto'],
   ['farm_ng.core.proto.ANNOTATION_NOTE', 'farm_ng/core/recorder.proto'],
   ['google.protobuf.NullValue', 'google/protobuf/struct.proto'],
+  ['furrow.RequestLane.requests', 'furrow/request_lane.proto'],
   ['grpc.health.v1.Health', 'grpc/health/v1/health.proto'],
   ['grpc.reflection.v1alpha.ServerReflection', 'grpc/reflection/v1alpha/reflection.proto'],
 ])('%s is found in %s', async (symbol, file) => {
