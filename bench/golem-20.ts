@@ -47,11 +47,21 @@ const exited = once(up, 'exit');
 const mesh = Mesh.from(loadConfig(file));
 const published = new Map(names.map((name) => [name, [] as number[]] as const));
 const states = new Map<string, string>();
+/** From an agreement to the results of the first batch, which deploys and starts. */
+const firstBatchMs: number[] = [];
 for (const [name, values] of published) {
   mesh.subscribe<{ sample: number }>(`${name}/sample`, { depth: 100_000 }).subscribe(({ message }) => {
     values.push(message.sample);
   });
-  mesh.subscribe<{ state: string }>(`${name}/lifecycle`).subscribe(({ message }) => states.set(name, message.state));
+  let agreedMs = Number.NaN;
+  mesh.subscribe<{ type: string; time: Date }>(`${name}/golem`).subscribe(({ message: { type, time } }) => {
+    if (type === 'AgreementConfirmed') agreedMs = time.getTime();
+  });
+  mesh.subscribe<{ state: string; time: Date }>(`${name}/lifecycle`).subscribe(({ message: { state, time } }) => {
+    states.set(name, state);
+    // A link that is not up yet misses the agreement.
+    if (state === 'running' && agreedMs > 0) firstBatchMs.push(time.getTime() - agreedMs);
+  });
 }
 
 try {
@@ -72,6 +82,7 @@ try {
   const result = {
     instances: names.length,
     startSeconds: Number(startSeconds.toFixed(1)),
+    firstBatchMs: { least: Math.min(...firstBatchMs), most: Math.max(...firstBatchMs) },
     seconds,
     observations: sum('stored'),
     lost: sum('lost'),

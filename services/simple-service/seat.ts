@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Logger, MeshError } from 'furrow';
 import { isCallersFault, type TerminationReason } from 'furrow/golem';
 import type { Observable } from 'rxjs';
@@ -17,7 +16,16 @@ export interface SeatOptions {
   readonly signal: AbortSignal;
 }
 
+const defaultPauseMs = 1000;
 const longestPauseMs = 30_000;
+
+interface Deployed {
+  readonly id: string;
+  readonly end: AbortController;
+  /** Its daemon has forgotten it. */
+  readonly gone: AbortController;
+  readonly ended: Promise<void>;
+}
 
 /** Keeps one deployment going: where the daemon is, for as long as one is wanted, and again after it has ended. */
 export class Seat {
@@ -26,7 +34,8 @@ export class Seat {
   #isWanted = true;
   /** Why none is wanted. */
   #why = '';
-  #deployed: { readonly id: string; readonly end: AbortController; readonly ended: Promise<void> } | undefined;
+  #deployed: Deployed | undefined;
+  #pauseMs = 0;
   #changed: () => void = () => undefined;
 
   constructor(options: SeatOptions) {
@@ -35,15 +44,19 @@ export class Seat {
 
   /** Deploys until the signal aborts. */
   async run(): Promise<void> {
-    const { place$, signal, onIdle, pauseMs: shortestPauseMs = 1000 } = this.#options;
+    const { place$, signal, onIdle, pauseMs: shortestPauseMs = defaultPauseMs } = this.#options;
     const places = place$.subscribe((place) => {
       this.#place = place;
-      // What a restarted node does not know of any more is over.
-      if ('id' in place && this.#deployed !== undefined && place.id !== this.#deployed.id) this.#deployed.end.abort();
+      const deployed = this.#deployed;
+      if ('id' in place && deployed !== undefined && place.id !== deployed.id) {
+        // What a restarted node does not know of any more is over: there is nothing left to be closed in order.
+        deployed.end.abort();
+        setImmediate(() => deployed.gone.abort());
+      }
       this.#changed();
     });
     signal.addEventListener('abort', () => this.#changed(), { once: true });
-    let pauseMs = shortestPauseMs;
+    this.#pauseMs = shortestPauseMs;
     let told = '';
     while (!signal.aborted) {
       const place = this.#place;
@@ -52,18 +65,16 @@ export class Seat {
         const reason = waits ? place.away : `${this.#why}; /restart deploys it again`;
         if (reason !== told) onIdle(waits ? 'pending' : 'terminated', reason);
         told = reason;
-        await new Promise<void>((resolve) => {
-          this.#changed = resolve;
-        });
+        await this.#change();
         continue;
       }
       told = '';
       const startedAt = performance.now();
       const failed = await this.#deploy(place);
       if (!failed || signal.aborted) continue;
-      if (performance.now() - startedAt > longestPauseMs) pauseMs = shortestPauseMs;
-      await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-      pauseMs = Math.min(2 * pauseMs, longestPauseMs);
+      if (performance.now() - startedAt > longestPauseMs) this.#pauseMs = shortestPauseMs;
+      if (this.#isWanted) await this.#change(this.#pauseMs);
+      this.#pauseMs = Math.min(2 * this.#pauseMs, longestPauseMs);
     }
     places.unsubscribe();
   }
@@ -72,6 +83,7 @@ export class Seat {
   async stop(): Promise<void> {
     this.#isWanted = false;
     this.#why = 'it was told to stop';
+    this.#changed();
     await this.#end();
   }
 
@@ -79,7 +91,19 @@ export class Seat {
   async restart(): Promise<void> {
     await this.#end();
     this.#isWanted = true;
+    this.#pauseMs = this.#options.pauseMs ?? defaultPauseMs;
     this.#changed();
+  }
+
+  /** Waits until it is told something, a place comes or goes, all ends, or for so many ms. */
+  #change(ms?: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+      this.#changed = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   async #end(): Promise<void> {
@@ -92,14 +116,16 @@ export class Seat {
   async #deploy(place: GolemPlace): Promise<boolean> {
     const { deploy, logger, redeploys, signal } = this.#options;
     const end = new AbortController();
+    const gone = new AbortController();
     let done: () => void = () => undefined;
     const ended = new Promise<void>((resolve) => {
       done = resolve;
     });
-    this.#deployed = { id: place.id, end, ended };
+    this.#deployed = { id: place.id, end, gone, ended };
     let isHopeless = false;
     try {
-      const reason = await deploy(place, AbortSignal.any([signal, end.signal]));
+      const there = { ...place, yagna: { ...place.yagna, gone: gone.signal } };
+      const reason = await deploy(there, AbortSignal.any([signal, end.signal]));
       if (reason === undefined) return false;
       logger.warn(`ended: ${reason.message}`);
       isHopeless = isCallersFault(reason);

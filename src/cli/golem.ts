@@ -44,7 +44,7 @@ export function golemCommand(): Command {
     'golem',
     'Look at what the mesh runs on Golem: services that publish furrow.LifeCycleEvent, and the local node.\n' +
       'status counts the instances by state and says whether the local node is there; exits with 3 when an instance does not run.\n' +
-      'instances lists them; market and payments follow what happens there; stop stops them until their /restart is asked.\n' +
+      'instances lists them; market and payments show the last of what happened there and follow what comes; stop stops them until their /restart is asked.\n' +
       'With --json: status {instances, states, nodes: [{name, live}]}; instances {service, state, provider, reason, time} or {service, error, message} a line; market and payments {service, kind, type, provider, time, details} a line; stop {service, stopped} a line.',
     'furrow golem status',
     'furrow golem instances --json',
@@ -170,7 +170,7 @@ async function follow(
   const until = AbortSignal.any([signal, end.signal]);
   let left = options.count ?? Number.POSITIVE_INFINITY;
   const sources = publishersOf(context, eventType, names).flatMap(({ service, paths }) =>
-    paths.map((path) => mesh.client(service.name).events({ path }, { signal: until })),
+    paths.map((path) => mesh.client(service.name).events({ path, history: true }, { signal: until })),
   );
   await Promise.all(
     sources.map(async (events) => {

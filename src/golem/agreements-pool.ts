@@ -2,8 +2,9 @@ import { MeshError } from '../base/errors.js';
 import type { AgreementRecord, GolemDaemon } from './daemon.js';
 import type { Emit } from './events.js';
 import { type OfferProposal, type ProviderInfo, providerName } from './offer.js';
-import { abortError, type Deferred, deferred } from './signals.js';
+import { abortError, backoffMs, type Deferred, deferred } from './signals.js';
 import type { MarketStrategy } from './strategy.js';
+import { whileAway } from './while-away.js';
 
 /** A confirmed agreement, and what is known about it here. */
 export interface BufferedAgreement {
@@ -85,29 +86,42 @@ export class AgreementsPool {
 
   /**
    * Gives an agreement to use alone: one that was released for reuse, else a new one with the best proposal.
-   * Providers that reject or ignore it are passed over. Waits for proposals until the signal aborts.
+   * Providers that reject or ignore it are asked again only when nobody else is there, ever more slowly.
+   * Waits for proposals until the signal aborts.
    */
   async acquire(options: AcquireOptions): Promise<BufferedAgreement> {
     const { signal, avoid, patienceMs = 10_000 } = options;
     const sinceMs = performance.now();
+    const refused = new Set<string>();
+    let refusals = 0;
+    let restsUntilMs = sinceMs;
     this.#waiting += 1;
     try {
       for (;;) {
         if (signal.aborted) throw abortError(signal, 'Waiting for a provider');
         if (this.#failure) throw this.#failure;
-        const patient = performance.now() - sinceMs < patienceMs;
+        const nowMs = performance.now();
+        const patient = nowMs - sinceMs < patienceMs;
         const reusable = [...this.#agreements.values()].find(({ inUse }) => !inUse);
         if (reusable) {
           reusable.inUse = true;
           return reusable.agreement;
         }
-        const best = this.#best(patient ? avoid : undefined);
+        const avoided = (id: string) => patient && avoid?.has(id) === true;
+        // Who refuses may offer anew at once, and be the cheapest for ever.
+        const best =
+          this.#best((id) => avoided(id) || refused.has(id)) ??
+          (nowMs < restsUntilMs ? undefined : this.#best(avoided));
         if (best) {
           this.#proposals.delete(best.provider.id);
           const agreement = await this.#propose(best, signal);
           if (agreement) return agreement;
+          refused.add(best.provider.id);
+          restsUntilMs = performance.now() + backoffMs(refusals, 20, 2000);
+          refusals += 1;
         } else {
-          await this.#nextNews(signal, patient ? patienceMs - (performance.now() - sinceMs) : undefined);
+          const deadlines = [patient ? sinceMs + patienceMs : 0, restsUntilMs].filter((ms) => ms > nowMs);
+          await this.#nextNews(signal, deadlines.length === 0 ? undefined : Math.min(...deadlines) - nowMs);
         }
       }
     } finally {
@@ -171,11 +185,8 @@ export class AgreementsPool {
     if (!this.#agreements.has(agreementId)) return;
     this.#forget(held, { by: 'requestor', reason });
     const { market } = this.#options.daemon;
-    await market
-      .terminateAgreement(agreementId, reason, { timeoutMs: 10_000 })
-      .catch(() => market.terminateAgreement(agreementId, reason, { timeoutMs: 10_000 }))
-      // Gone already, or the daemon is away; then the agreement ends by its validTo at the latest.
-      .catch(() => undefined);
+    // Gone already, or the daemon stays away; then the agreement ends by its validTo at the latest.
+    await whileAway(() => market.terminateAgreement(agreementId, reason, { timeoutMs: 10_000 })).catch(() => undefined);
   }
 
   #forget(held: Held, { by, reason }: { by: 'requestor' | 'provider'; reason: string }): void {
@@ -185,10 +196,10 @@ export class AgreementsPool {
     held.ending.abort(new MeshError('aborted', `Agreement ${agreementId} was terminated by the ${by}: ${reason}`));
   }
 
-  #best(avoid: ReadonlySet<string> | undefined): OfferProposal | undefined {
+  #best(isPassedOver: (providerId: string) => boolean): OfferProposal | undefined {
     let best: { readonly score: number; readonly proposal: OfferProposal } | undefined;
     for (const entry of this.#proposals.values()) {
-      if (avoid?.has(entry.proposal.provider.id)) continue;
+      if (isPassedOver(entry.proposal.provider.id)) continue;
       if (!best || entry.score > best.score) best = entry;
     }
     return best?.proposal;
@@ -216,10 +227,7 @@ export class AgreementsPool {
     } catch (error) {
       if (agreementId !== undefined) {
         emit('AgreementRejected', { agreementId, provider, reason: MeshError.from(error).message });
-        // It might still be approved later, and then cost money.
-        await daemon.market
-          .terminateAgreement(agreementId, 'Not approved in time', { timeoutMs: 5000 })
-          .catch(() => undefined);
+        await this.#withdraw(agreementId);
         this.#options.onAgreement?.(agreementId, 'rejected');
       }
       if (signal.aborted) throw abortError(signal, 'Waiting for a provider');
@@ -229,13 +237,22 @@ export class AgreementsPool {
     }
   }
 
+  /** What is not decided on might be approved later, and then cost money; what was approved meanwhile costs it now. */
+  async #withdraw(agreementId: string): Promise<void> {
+    const { market } = this.#options.daemon;
+    const reason = 'Not approved in time';
+    await whileAway(() => market.cancelAgreement(agreementId, reason, { timeoutMs: 5000 }))
+      .catch(() => whileAway(() => market.terminateAgreement(agreementId, reason, { timeoutMs: 5000 })))
+      .catch(() => undefined);
+  }
+
   async #decision(agreementId: string, signal: AbortSignal, timeoutMs: number): Promise<AgreementRecord> {
     const { market } = this.#options.daemon;
     const endMs = performance.now() + timeoutMs;
     for (;;) {
       const leftMs = endMs - performance.now();
       if (leftMs <= 0) throw new MeshError('deadline-exceeded', `no decision within ${timeoutMs} ms`);
-      const waitSeconds = Math.max(1, Math.min(15, Math.ceil(leftMs / 1000)));
+      const waitSeconds = Math.min(15, leftMs / 1000);
       const outcome = await market.waitForApproval(agreementId, { signal, waitSeconds });
       if (outcome === 'decided') return market.agreement(agreementId, { signal });
     }

@@ -16,6 +16,8 @@ export interface GolemDaemon {
   readonly url: string;
   /** Names this process towards the daemon; events of agreements confirmed under it come back by it. */
   readonly appSessionId: string;
+  /** Aborts when it is known that the daemon has lost all it held: every call fails with `not-found` from then on. */
+  readonly gone?: AbortSignal | undefined;
   /** Asks whether the daemon answers at all. Cheap, needs no key. */
   version(call?: CallOptions): Promise<string>;
   identity(call?: CallOptions): Promise<Identity>;
@@ -93,6 +95,8 @@ export interface DaemonMarket {
   /** Waits for the provider's decision: `decided` (read the agreement's state), or `pending` when time is up. */
   waitForApproval(agreementId: string, options: CallOptions & { waitSeconds: number }): Promise<'decided' | 'pending'>;
   agreement(agreementId: string, call?: CallOptions): Promise<AgreementRecord>;
+  /** Takes back what the provider has not decided on yet; `not-found` once it has. */
+  cancelAgreement(agreementId: string, reason: string, call?: CallOptions): Promise<void>;
   terminateAgreement(agreementId: string, reason: string, call?: CallOptions): Promise<void>;
   agreementEvents(poll: PollOptions): Promise<readonly AgreementEvent[]>;
 }

@@ -140,9 +140,17 @@ async function tryOnce(
   };
   if (agreement.terminated.aborted) onTerminated();
   agreement.terminated.addEventListener('abort', onTerminated, { once: true });
+  const { gone } = around.daemon;
+  const onGone = () => {
+    const error = new MeshError('aborted', 'The golem daemon is gone, and all it held');
+    control.abort({ kind: 'activity-gone', message: error.message, error });
+  };
+  if (gone?.aborted) onGone();
+  gone?.addEventListener('abort', onGone, { once: true });
   const health = new AbortController();
   const cleanUp = async (reason: string) => {
     health.abort();
+    gone?.removeEventListener('abort', onGone);
     agreement.terminated.removeEventListener('abort', onTerminated);
     await leave({ instance, around, agreement, activityId, reason });
   };

@@ -5,7 +5,7 @@ import type { Emit } from './events.js';
 import { mostFairAmount } from './fair-price.js';
 import type { GolemLogger } from './logger.js';
 import { type ProviderInfo, providerName } from './offer.js';
-import { backoffMs, type Deferred, deferred, pause } from './signals.js';
+import { backoffMs, type Deferred, deferred, limit, pause } from './signals.js';
 
 export interface PaymentsOptions {
   readonly daemon: GolemDaemon;
@@ -121,6 +121,7 @@ export class Payments {
     options: { timeoutMs?: number; pollMs?: number; signal?: AbortSignal } = {},
   ): Promise<readonly string[]> {
     const { timeoutMs = 30_000, pollMs = 2000, signal } = options;
+    const { gone } = this.#options.daemon;
     const endMs = performance.now() + timeoutMs;
     for (;;) {
       const open = this.#open();
@@ -128,11 +129,13 @@ export class Payments {
       await this.#readList().catch(() => undefined);
       const leftMs = endMs - performance.now();
       if (this.#open().length === 0) return [];
-      if (leftMs <= 0 || signal?.aborted) return this.#open().map(({ agreement }) => agreement.agreementId);
-      const waiting = new AbortController();
-      const settled = Promise.all(this.#open().map(({ settled }) => settled.promise));
-      await Promise.race([settled, pause(Math.min(pollMs, leftMs), waiting.signal)]);
-      waiting.abort();
+      if (leftMs <= 0 || signal?.aborted || gone?.aborted) {
+        return this.#open().map(({ agreement }) => agreement.agreementId);
+      }
+      const waiting = limit(Math.min(pollMs, leftMs), gone);
+      const over = new Promise<void>((resolve) => waiting.signal.addEventListener('abort', () => resolve()));
+      await Promise.race([Promise.all(this.#open().map(({ settled }) => settled.promise)), over]);
+      waiting.release();
     }
   }
 
@@ -150,7 +153,7 @@ export class Payments {
           logger.error(`Allocation ${this.allocationId} could not be released: ${MeshError.from(error).message}`);
           throw error;
         }
-        await pause(backoffMs(attempt, this.#options.firstBackoffMs ?? 500, 5000));
+        await pause(backoffMs(attempt, this.#options.firstBackoffMs ?? 500, 5000), daemon.gone);
       }
     }
   }
@@ -260,7 +263,7 @@ export class Payments {
   }
 
   #inTurn(what: string, work: () => Promise<void>): Promise<void> {
-    const { logger, attempts = 5, firstBackoffMs = 500 } = this.#options;
+    const { logger, daemon, attempts = 5, firstBackoffMs = 500 } = this.#options;
     this.#turn = this.#turn.then(async () => {
       for (let attempt = 0; attempt < attempts; attempt += 1) {
         try {
@@ -268,7 +271,7 @@ export class Payments {
         } catch (error) {
           logger.warn(`Paying ${what}: ${MeshError.from(error).message}`);
           if (!mayPass(error)) return;
-          await pause(backoffMs(attempt, firstBackoffMs, 5000));
+          await pause(backoffMs(attempt, firstBackoffMs, 5000), daemon.gone);
         }
       }
     });

@@ -63,7 +63,8 @@ export abstract class Service<P = unknown> {
 
   /** Runs once after run, also when that failed; not when the provider is gone. Default: terminate. */
   async *shutdown(work: WorkContext): ServiceHandler {
-    const script = work.newScript();
+    // Behind a command that hangs it would wait for that; the activity is destroyed afterwards in any case.
+    const script = work.newScript({ timeoutMs: 30_000 });
     script.terminate();
     yield script;
   }

@@ -9,6 +9,7 @@ import { type OfferProposal, offerProposal } from './offer.js';
 import type { DemandSpec } from './properties.js';
 import { backoffMs, pause } from './signals.js';
 import type { MarketStrategy } from './strategy.js';
+import { whileAway } from './while-away.js';
 
 export interface SubscriptionOptions {
   readonly daemon: GolemDaemon;
@@ -63,7 +64,7 @@ export async function negotiate(options: SubscriptionOptions): Promise<void> {
     try {
       await collect(demandId, options);
     } finally {
-      await options.daemon.market.removeDemand(demandId, { timeoutMs: 5000 }).then(
+      await whileAway(() => options.daemon.market.removeDemand(demandId, { timeoutMs: 5000 })).then(
         () => options.onDemand?.(demandId, 'removed'),
         () => undefined,
       );

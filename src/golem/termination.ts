@@ -36,6 +36,8 @@ export function isCallersFault(reason: TerminationReason): boolean {
   const { error } = reason;
   if (!error) return false;
   const cause = error.cause;
-  const isBug = cause instanceof TypeError || cause instanceof ReferenceError || cause instanceof SyntaxError;
+  const isOfBugs = cause instanceof TypeError || cause instanceof ReferenceError || cause instanceof SyntaxError;
+  // A failed fetch is a TypeError too, with what failed as its cause; and what was given a code is known to be no bug.
+  const isBug = error.code === 'unknown' && isOfBugs && cause.cause === undefined;
   return isBug || ['invalid-argument', 'unauthenticated', 'permission-denied', 'unimplemented'].includes(error.code);
 }

@@ -78,6 +78,9 @@ export function yagnaMarket(api: YagnaApi['market'], appSessionId: string): Daem
       const raw = await callYagna(`agreement ${agreementId}`, call, () => api.getAgreement(agreementId));
       return agreementRecord(raw);
     },
+    cancelAgreement: async (agreementId, message, call) => {
+      await callYagna(`cancel agreement ${agreementId}`, call, () => api.cancelAgreement(agreementId, { message }));
+    },
     terminateAgreement: async (agreementId, message, call) => {
       await callYagna(`terminate agreement ${agreementId}`, call, () =>
         api.terminateAgreement(agreementId, { message }),

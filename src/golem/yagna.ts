@@ -1,7 +1,16 @@
 import { MeshError } from '../base/errors.js';
-import type { CallOptions, DaemonNet, GolemDaemon, Identity } from './daemon.js';
+import type {
+  CallOptions,
+  DaemonActivity,
+  DaemonMarket,
+  DaemonNet,
+  DaemonPayment,
+  GolemDaemon,
+  Identity,
+} from './daemon.js';
 import { gsbStorage } from './gsb-storage.js';
 import { type GolemLogger, silentLogger } from './logger.js';
+import { raceAbort } from './signals.js';
 import { yagnaActivity } from './yagna-activity.js';
 import { callYagna } from './yagna-calls.js';
 import { yagnaMarket } from './yagna-market.js';
@@ -23,6 +32,11 @@ export interface YagnaOptions {
   /** Default silent. */
   readonly logger?: GolemLogger | undefined;
   readonly signal?: AbortSignal | undefined;
+  /**
+   * To be aborted when it is known that the daemon was started anew and has forgotten everything, as a local node does.
+   * Whatever waits for it ends at once then: nothing is left there to be stopped, paid or released.
+   */
+  readonly gone?: AbortSignal | undefined;
   /** How long connecting may take. Default 10,000. */
   readonly timeoutMs?: number | undefined;
 }
@@ -63,15 +77,17 @@ export async function connectYagna(options: YagnaOptions = {}): Promise<GolemDae
   const limits = { signal: options.signal, timeoutMs: options.timeoutMs ?? 10_000 };
   assertVersion(await version(limits), url);
   const me = await identity(limits);
+  const { gone } = options;
 
   const storage = gsbStorage({ gsb: api.gsb, url, appKey, nodeId: me.id, logger });
   return {
     url,
     appSessionId: api.appSessionId,
-    market: yagnaMarket(market, api.appSessionId),
-    payment: yagnaPayment(payment, api.appSessionId),
-    activity: yagnaActivity(activity),
-    net: yagnaNet(api.net, url),
+    gone,
+    market: untilGone(yagnaMarket(market, api.appSessionId), url, gone),
+    payment: untilGone(yagnaPayment(payment, api.appSessionId), url, gone),
+    activity: untilGone(yagnaActivity(activity), url, gone),
+    net: untilGone(yagnaNet(api.net, url), url, gone),
     storage,
     version,
     identity,
@@ -94,6 +110,27 @@ function yagnaNet(net: YagnaApi['net'], url: string): DaemonNet {
     },
     tcpUrl: (id, ip, port) => `${url.replace(/^http/, 'ws')}/net-api/v1/net/${id}/tcp/${ip}/${port}`,
   };
+}
+
+/** Every call of the API fails with `not-found` once the daemon is gone, also one that is on its way. */
+function untilGone<T extends DaemonMarket | DaemonPayment | DaemonActivity | DaemonNet>(
+  api: T,
+  url: string,
+  gone: AbortSignal | undefined,
+): T {
+  if (!gone) return api;
+  const fail = () => new MeshError('not-found', `The golem daemon at ${url} is gone, and all it held`);
+  const guarded = Object.entries<(...args: never[]) => unknown>({ ...api }).map(([name, call]) => [
+    name,
+    (...args: never[]) => {
+      const answer = call(...args);
+      if (!(answer instanceof Promise)) return answer;
+      return raceAbort(answer, gone, name).catch((error: unknown) => {
+        throw gone.aborted ? fail() : error;
+      });
+    },
+  ]);
+  return Object.fromEntries(guarded) as T;
 }
 
 // The override names the whole API (`…/market-api/v1`), the SDK wants what comes before.

@@ -223,16 +223,21 @@ export class FakeDaemon implements GolemDaemon {
       if (!agreement) throw new MeshError('not-found', 'no such agreement');
       return { ...agreement.record, state: agreement.state };
     },
+    cancelAgreement: async (agreementId) => {
+      await this.#enter('cancelAgreement');
+      const agreement = this.agreements.get(agreementId) as FakeAgreement;
+      if (!['Proposal', 'Pending'].includes(agreement.state)) throw new MeshError('not-found', 'decided already');
+      agreement.state = 'Cancelled';
+    },
     terminateAgreement: async (agreementId) => {
       await this.#enter('terminateAgreement');
       const agreement = this.agreements.get(agreementId) as FakeAgreement;
-      if (agreement.state === 'Terminated') throw new MeshError('not-found', 'terminated already');
-      const wasApproved = agreement.state === 'Approved';
-      agreement.state = wasApproved ? 'Terminated' : 'Cancelled';
+      if (agreement.state !== 'Approved') throw new MeshError('not-found', `it is ${agreement.state}`);
+      agreement.state = 'Terminated';
       for (const activity of this.activities.values()) {
         if (activity.agreementId === agreementId) activity.state = 'Terminated';
       }
-      if (wasApproved && agreement.ran && (agreement.provider.invoice ?? 'send') === 'send') {
+      if (agreement.ran && (agreement.provider.invoice ?? 'send') === 'send') {
         this.sendInvoice(agreementId);
       }
     },

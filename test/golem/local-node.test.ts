@@ -1,77 +1,20 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  BatchTimeoutError,
-  CommandExecutionError,
-  Golem,
-  type GolemEvent,
-  type GolemOptions,
-  type RunServiceOptions,
-  Service,
-  type ServiceHandler,
-  vm,
-  type WorkContext,
-} from 'furrow/golem';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { type GolemNode, startGolemNode } from '../../services/golem-node/start-golem-node.js';
-import { allAre, until } from './start-golem.js';
+import { BatchTimeoutError, CommandExecutionError, type ServiceHandler, type WorkContext } from 'furrow/golem';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { LocalDaemon, quick, Shell } from './local-golem.js';
 
-const imageHash = '0'.repeat(56);
-
-let node: GolemNode;
-let folder: string;
+let daemon: LocalDaemon;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'golem-local-'));
-  node = await startGolemNode({
-    folder: join(folder, 'activities'),
-    providers: [{ name: 'meadow' }, { name: 'orchard', envPerHour: 0.2 }],
-    debitNoteIntervalMs: 200,
-  });
-  return async () => {
-    await node.close();
-    await rm(folder, { recursive: true, force: true });
-  };
+  const providers = [{ name: 'meadow' }, { name: 'orchard', envPerHour: 0.2 }];
+  daemon = await LocalDaemon.start({ providers, debitNoteIntervalMs: 200 });
+  return () => daemon.close();
 });
-
-const quick = {
-  respawnPauseMs: 1,
-  graceMs: 100,
-  starvedMs: 1000,
-  otherProviderWaitMs: 200,
-  approvalTimeoutMs: 2000,
-} satisfies RunServiceOptions<never>;
-
-class Shell extends Service<unknown> {
-  static override getPayload() {
-    return vm.repo({ imageHash, imageUrl: 'http://127.0.0.1/none.gvmi', minStorageGib: 1 });
-  }
-}
-
-async function open(options: Partial<GolemOptions> = {}): Promise<{ golem: Golem; events: GolemEvent[] }> {
-  const events: GolemEvent[] = [];
-  const golem = await Golem.open({
-    budget: 1,
-    stateDir: null,
-    yagna: { url: node.url, appKey: node.appKey },
-    eventConsumer: (event) => events.push(event),
-    invoiceTimeoutMs: 5000,
-    ...options,
-  });
-  onTestFinished(() => golem.close({ timeoutMs: 1000 }));
-  return { golem, events };
-}
-
-/** Asks the node as the daemon it stands for. */
-async function ask<T>(path: string): Promise<T> {
-  const response = await fetch(`${node.url}${path}`, { headers: { Authorization: `Bearer ${node.appKey}` } });
-  return (await response.json()) as T;
-}
 
 describe('against the local node, through golem-js', () => {
   test('runs commands and moves files, polled and streamed, and pays', async () => {
-    const sent = join(folder, 'sent.bin');
+    const sent = join(daemon.folder, 'sent.bin');
     const bytes = new Uint8Array(300_000).map((_, i) => (i * 31) % 251);
     await writeFile(sent, bytes);
     const results: Record<string, unknown> = {};
@@ -87,7 +30,7 @@ describe('against the local node, through golem-js', () => {
         const back = polled.downloadBytes('/golem/work/sent.bin');
         const json = polled.downloadJson('/golem/work/value.json');
         const view = polled.downloadBytes('/golem/work/view.bin');
-        polled.downloadFile('/golem/work/sent.bin', join(folder, 'back.bin'));
+        polled.downloadFile('/golem/work/sent.bin', join(daemon.folder, 'back.bin'));
         results.all = yield polled;
         results.echoed = (await echoed).stdout;
         results.shell = await shell;
@@ -114,7 +57,7 @@ describe('against the local node, through golem-js', () => {
         }
       }
     }
-    const { golem, events } = await open();
+    const { golem, events } = await daemon.open();
     const cluster = await golem.runService(Worker, quick);
     await cluster.ended;
     expect(cluster.instances[0]?.reason).toEqual({ kind: 'finished', message: 'Its run handler came to its end' });
@@ -124,7 +67,7 @@ describe('against the local node, through golem-js', () => {
     expect(Buffer.compare(results.back as Uint8Array, bytes)).toBe(0);
     expect(results.json).toEqual({ a: [1, 'zwei'] });
     expect([...(results.view as Uint8Array)]).toEqual([...bytes.subarray(1000, 1010)]);
-    expect(Buffer.compare(await readFile(join(folder, 'back.bin')), bytes)).toBe(0);
+    expect(Buffer.compare(await readFile(join(daemon.folder, 'back.bin')), bytes)).toBe(0);
     expect(results.first).toMatchObject({ stdout: 'one\n', stderr: 'two\n' });
     expect(results.failure).toBeInstanceOf(CommandExecutionError);
     expect(results.failure).toMatchObject({
@@ -138,41 +81,10 @@ describe('against the local node, through golem-js', () => {
     for (const type of ['InvoiceAccepted', 'CommandStdOut', 'DownloadFinished', 'ShutdownFinished'] as const) {
       expect(types).toContain(type);
     }
-    expect(await ask('/payment-api/v1/allocations')).toEqual([]);
-    expect(await ask('/market-api/v1/demands')).toEqual([]);
-    const invoices = await ask<{ status: string }[]>('/payment-api/v1/invoices');
+    await daemon.leavesNothing();
+    const invoices = await daemon.ask<{ status: string }[]>('/payment-api/v1/invoices');
     expect(invoices.map(({ status }) => status)).not.toContain('RECEIVED');
   });
-
-  test('the first batch’s result comes within a second of the agreement', async () => {
-    const { golem, events } = await open();
-    const cluster = await golem.runService(Shell, quick);
-    await until(cluster, allAre('running'));
-    const at = (type: string) => events.find((event) => event.type === type)?.timeMs ?? 0;
-    expect(at('CommandExecuted') - at('AgreementConfirmed')).toBeLessThan(1000);
-  });
-
-  test('a provider that vanishes or ends the agreement: told with the reason, without shutdown', async () => {
-    const { golem } = await open();
-    const cluster = await golem.runService(Shell, { ...quick, numInstances: 2 });
-    await until(cluster, allAre('running'));
-    for (const { agreementId } of cluster.instances) node.terminate(agreementId ?? '', 'maintenance');
-    await cluster.ended;
-    for (const { reason } of cluster.instances) {
-      expect(reason).toMatchObject({ kind: 'agreement-terminated', message: expect.stringContaining('maintenance') });
-    }
-  });
-
-  test.each(['reject-proposal', 'reject-agreement', 'fail-activity', 'break-batch', 'terminate-agreement'] as const)(
-    'an instance survives: %s',
-    async (kind) => {
-      node.faults.arm({ kind });
-      const { golem } = await open();
-      const cluster = await golem.runService(Shell, quick);
-      await until(cluster, allAre('running'));
-      expect(cluster.instances[0]?.reason).toBeUndefined();
-    },
-  );
 
   test('the daemon away for a time, in the middle of everything: the work goes on', async () => {
     const outputs: string[] = [];
@@ -186,28 +98,15 @@ describe('against the local node, through golem-js', () => {
         }
       }
     }
-    const { golem } = await open();
+    const { golem } = await daemon.open();
     let batches = 0;
     golem.events$.subscribe(({ type }) => {
       // The first batch is deploy and start.
-      if (type === 'GettingResults' && ++batches === 3) node.goAway(500);
+      if (type === 'GettingResults' && ++batches === 3) daemon.node.goAway(500);
     });
     const cluster = await golem.runService(Counting, quick);
     await cluster.ended;
     expect(cluster.instances[0]?.reason).toMatchObject({ kind: 'finished' });
     expect(outputs).toEqual(['0', '1', '2']);
-  });
-
-  test('an invoice ten times too high is rejected, and the allocation released all the same', async () => {
-    node.faults.arm({ kind: 'raise-invoice', factor: 1_000_000 });
-    const { golem, events } = await open();
-    const cluster = await golem.runService(Shell, quick);
-    await until(cluster, allAre('running'));
-    cluster.stop();
-    await cluster.ended;
-    await golem.close();
-    expect(events.filter(({ type }) => type === 'PaymentFailed')).toHaveLength(1);
-    expect(events.some(({ type }) => type === 'InvoiceAccepted')).toBe(false);
-    expect(await ask('/payment-api/v1/allocations')).toEqual([]);
   });
 });

@@ -10,21 +10,23 @@ const here = (id: string): GolemPlace => ({ id, yagna: {}, stateDir: '/nowhere' 
 const quiet = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** A seat whose deployments last until they are told to end, or `fail` ends them. */
-function sit(redeploys = true) {
+function sit({ redeploys = true, pauseMs = 1 } = {}) {
   const place$ = new Subject<GolemPlace | NoPlace>();
   const told: string[] = [];
+  const forgotten: string[] = [];
   const stop = new AbortController();
   let fail: (reason: TerminationReason) => void = () => undefined;
   let deployments = 0;
   const seat = new Seat({
     place$,
     redeploys,
-    pauseMs: 1,
+    pauseMs,
     logger: quiet,
     signal: stop.signal,
     onIdle: (state, reason) => told.push(`${state}: ${reason}`),
-    deploy: ({ id }, signal) => {
+    deploy: ({ id, yagna: { gone } }, signal) => {
       deployments += 1;
+      gone?.addEventListener('abort', () => void forgotten.push(id));
       told.push(`deployed at ${id}`);
       return new Promise((resolve) => {
         fail = resolve;
@@ -40,11 +42,11 @@ function sit(redeploys = true) {
     stop.abort();
     await running;
   });
-  return { seat, place$, told, fail: (reason: TerminationReason) => fail(reason), count: () => deployments };
+  return { seat, place$, told, forgotten, fail: (reason: TerminationReason) => fail(reason), count: () => deployments };
 }
 
 it('deploys where the daemon is, and anew when that was started again', async () => {
-  const { place$, told, count } = sit();
+  const { place$, told, forgotten, count } = sit();
   place$.next({ away: 'it is away' });
   place$.next(here('first'));
   await until('a deployment', () => count() === 1);
@@ -59,6 +61,29 @@ it('deploys where the daemon is, and anew when that was started again', async ()
     'ended at first',
     'deployed at second',
   ]);
+  // What the former daemon held is not to be closed in order: it is not there any more.
+  await until('the former to be gone', () => forgotten.includes('first'));
+  expect(forgotten).toEqual(['first']);
+});
+
+it('waits after a failure, but not once it is told to restart or to stop, or the daemon is another', async () => {
+  const lost: TerminationReason = { kind: 'unresponsive', message: 'nobody answers' };
+  const { seat, place$, told, fail, count } = sit({ pauseMs: 600_000 });
+  place$.next(here('first'));
+  await until('a deployment', () => count() === 1);
+  fail(lost);
+  // It rests once its failure is through.
+  await seat.restart();
+  await until('another', () => count() === 2);
+  fail(lost);
+  await new Promise(setImmediate);
+  place$.next(here('second'));
+  await until('one at the other daemon', () => count() === 3);
+  fail(lost);
+  await new Promise(setImmediate);
+  await seat.stop();
+  await until('it to be idle', () => told.at(-1) === 'terminated: it was told to stop; /restart deploys it again');
+  expect(count()).toBe(3);
 });
 
 it('stops until it is told to restart', async () => {
@@ -85,7 +110,7 @@ it('deploys again after a failure, unless that would fail the same way everywher
   again.fail({ kind: 'start-failed', message: wrong.message, error: wrong });
   await until('it to give up', () => again.told.at(-1) === 'terminated: the image is wrong; /restart deploys it again');
 
-  const once = sit(false);
+  const once = sit({ redeploys: false });
   once.place$.next(here('first'));
   await until('a deployment', () => once.count() === 1);
   once.fail(lost);
