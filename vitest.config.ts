@@ -7,6 +7,8 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^furrow$/, replacement: source('./src/index.ts') },
+      { find: /^furrow\/foxglove$/, replacement: source('./src/bridges/foxglove/index.ts') },
+      { find: /^furrow\/recording$/, replacement: source('./src/recording/index.ts') },
       { find: /^furrow\/golem$/, replacement: source('./src/golem/index.ts') },
       { find: /^furrow\/testing$/, replacement: source('./src/testing/index.ts') },
     ],

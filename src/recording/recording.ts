@@ -7,7 +7,7 @@ import type { MeshEvent } from '../messages/mesh-event.js';
 
 /** An event of a recording, and when it was recorded. */
 export interface RecordedEvent {
-  /** As recorded, stamps of receiving and writing included; its payload is only valid until the next batch. */
+  /** As recorded, stamps of receiving and writing included. */
   readonly event: MeshEvent;
   /** Unix seconds on the recorder's clock: never goes back within a recording that one recorder made. */
   readonly timeS: number;
@@ -27,6 +27,13 @@ export interface ReadOptions extends Selection {
   readonly signal?: AbortSignal;
   /** Told now and then how far reading has come. */
   readonly onProgress?: (readBytes: number, totalBytes: number) => void;
+  /**
+   * Lends the bytes of each batch until the next, which takes less memory: neither an event nor what was decoded of it
+   * may be looked at later. Default false: events stay as they are for as long as they are held.
+   */
+  readonly lend?: boolean;
+  /** Told of each part of the files that is no record, when it has been passed over. */
+  readonly onDamage?: (damage: Damage) => void;
 }
 
 /** Something in a file that is no record. */

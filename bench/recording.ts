@@ -1,0 +1,98 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Command } from 'commander';
+import { formatNumber, formatRatio } from './format.js';
+import { machine, versions } from './machine.js';
+import { fileCases } from './recording/file-cases.js';
+import { recordRate, subscribeRate } from './recording/record-cases.js';
+
+/*
+ * How fast recordings are written, indexed and converted, beside what the disk takes and what @mcap/core writes; and
+ * whether a recorder keeps up with a publisher as a plain subscriber does. Events are 320 bytes as a record of an event
+ * file. Rates are medians of the rounds; nothing is asserted: other load on the machine shows.
+ */
+
+interface Options {
+  readonly megabytes: string;
+  readonly seconds: string;
+  readonly rounds: string;
+  readonly folder: string;
+  readonly json?: string;
+}
+
+const options = new Command('npm run bench:recording --')
+  .option('--megabytes <n>', 'size of the recording', '300')
+  .option('--seconds <n>', 'how long a publisher is recorded', '5')
+  .option('--rounds <n>', 'times that each is measured', '3')
+  .option('--folder <path>', 'where files are made; its disk is measured', tmpdir())
+  .option('--json <file>', 'write the results there, too')
+  .parse()
+  .opts<Options>();
+
+interface Row {
+  readonly name: string;
+  /** Unit of `value`, per second. */
+  readonly unit: 'MB' | 'events';
+  /** Median of the rounds. */
+  readonly value: number;
+  readonly rounds: readonly number[];
+}
+
+const rows: Row[] = [];
+const folder = mkdtempSync(join(options.folder, 'furrow-bench-recording-'));
+try {
+  const rates = new Map<string, number[]>();
+  for (let round = 0; round < Number(options.rounds); round++) {
+    for await (const { name, megabytesPerS } of fileCases(folder, Number(options.megabytes))) {
+      rates.set(name, [...(rates.get(name) ?? []), megabytesPerS]);
+    }
+  }
+  for (const [name, rounds] of rates) add(name, 'MB', rounds);
+  const publisher = fork(fileURLToPath(new URL('recording/publisher.js', import.meta.url)));
+  try {
+    const [port] = (await once(publisher, 'message')) as [number];
+    const subscribing: number[] = [];
+    const recording: number[] = [];
+    for (let round = 0; round < Number(options.rounds); round++) {
+      subscribing.push(await subscribeRate(port, Number(options.seconds)));
+      recording.push(await recordRate(port, Number(options.seconds), join(folder, `record-${round}`)));
+    }
+    add('subscribe', 'events', subscribing);
+    add('record', 'events', recording);
+  } finally {
+    publisher.kill();
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+const ratios = {
+  'bin-to-mcap to mcap-core': ratio('bin-to-mcap', 'mcap-core'),
+  'write-mcap to mcap-core': ratio('write-mcap', 'mcap-core'),
+  'bin-to-mcap (written) to disk': ratio('bin-to-mcap (written)', 'disk'),
+  'index-bin to disk': ratio('index-bin', 'disk'),
+  'record to subscribe': ratio('record', 'subscribe'),
+};
+for (const { name, unit, value, rounds } of rows) {
+  const spread = `${formatNumber(Math.min(...rounds))} … ${formatNumber(Math.max(...rounds))}`;
+  process.stdout.write(`${name.padEnd(24)} ${formatNumber(value).padStart(9)} ${`${unit}/s`.padEnd(9)} ${spread}\n`);
+}
+for (const [name, value] of Object.entries(ratios)) process.stdout.write(`${name.padEnd(34)} ${formatRatio(value)}\n`);
+if (options.json !== undefined) {
+  const result = { machine: machine(), versions: versions(undefined), options, rows, ratios };
+  writeFileSync(options.json, `${JSON.stringify(result, undefined, 2)}\n`);
+}
+
+function add(name: string, unit: Row['unit'], rounds: readonly number[]): void {
+  const sorted = [...rounds].sort((one, other) => one - other);
+  rows.push({ name, unit, value: sorted[Math.floor(sorted.length / 2)] ?? 0, rounds });
+}
+
+function ratio(name: string, to: string): number | undefined {
+  const [one, other] = [name, to].map((wanted) => rows.find((row) => row.name === wanted)?.value);
+  return one === undefined || other === undefined || other === 0 ? undefined : one / other;
+}

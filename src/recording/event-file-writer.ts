@@ -1,0 +1,176 @@
+import { basename, dirname } from 'node:path';
+import { MeshError } from '../base/errors.js';
+import type { MeshEvent } from '../messages/mesh-event.js';
+import { baseOf, isHeader, lengthBytes, maxEventBytes, partFile, partOf } from './event-file-format.js';
+import { EventFileOutput, type SyncMode } from './event-file-output.js';
+import type { RecordedEvent, RecordingWriter } from './recording.js';
+import { diskError, nodeDisk, type RecordingDisk } from './recording-disk.js';
+import { RepeatedHeaders } from './repeated-headers.js';
+import { checkWhole } from './whole-event.js';
+
+export type { SyncMode } from './event-file-output.js';
+
+export interface EventFileOptions {
+  /** A new file starts when this one is longer than so many million bytes. Default: never. */
+  readonly maxFileMb?: number;
+  /** A new file starts when this one spans so many seconds. Default: never. */
+  readonly maxFileS?: number;
+  /**
+   * What is on disk when. `none`: the operating system has an event `flushMs` after `write` at the latest, and the disk
+   * when the system sees fit. `interval` (default): on disk `syncMs` later at the latest. `each`: on disk before
+   * `write` resolves.
+   */
+  readonly sync?: SyncMode;
+  /** Default 1000. Syncing begins at half of it, so that the disk may take the other half. */
+  readonly syncMs?: number;
+  /** Default 50. Sooner when much has come; at once with `each`. */
+  readonly flushMs?: number;
+  /** Default: the disks of this machine. */
+  readonly disk?: RecordingDisk;
+}
+
+/**
+ * Writes a recording as event files, `BASE.0000.bin` and so on. Many events go to the disk in one call; `write` makes
+ * its caller wait when the disk is slower than the events, with at most 8 MB in memory.
+ *
+ * When the disk fails, every later `write` rejects with the same error, and the file is cut behind its last whole
+ * record.
+ */
+export class EventFileWriter implements RecordingWriter {
+  private readonly output: EventFileOutput;
+  private readonly headers = new RepeatedHeaders();
+  private readonly maxFileBytes: number;
+  private readonly maxFileS: number;
+  private part = 0;
+  private fileBytes = 0;
+  private fileStartS: number | undefined;
+  private events = 0;
+
+  /**
+   * Makes `BASE.0000.bin`. `base` may be written as `BASE.bin` or `BASE.0000.bin`, too.
+   * Errors: `failed-precondition` when the base has files, `resource-exhausted`, `permission-denied`, `internal`.
+   */
+  static async open(base: string, options: EventFileOptions = {}): Promise<EventFileWriter> {
+    const writer = new EventFileWriter(baseOf(base), options);
+    await writer.begin(options.disk ?? nodeDisk);
+    return writer;
+  }
+
+  private constructor(
+    /** What the names of the files begin with. */
+    readonly base: string,
+    options: EventFileOptions,
+  ) {
+    this.maxFileBytes = (options.maxFileMb ?? Number.POSITIVE_INFINITY) * 1e6;
+    this.maxFileS = options.maxFileS ?? Number.POSITIVE_INFINITY;
+    this.output = new EventFileOutput({
+      disk: options.disk ?? nodeDisk,
+      sync: options.sync ?? 'interval',
+      syncMs: options.syncMs ?? 1000,
+      flushMs: options.flushMs ?? 50,
+    });
+  }
+
+  /** The files so far. */
+  get files(): readonly string[] {
+    return this.output.files;
+  }
+
+  /** Bytes handed to `write` so far, in all files, repeated headers included. */
+  get bytes(): number {
+    return this.output.acceptedBytes;
+  }
+
+  /** Events handed to `write` so far; repeated headers do not count. */
+  get count(): number {
+    return this.events;
+  }
+
+  /**
+   * Errors: `resource-exhausted`, `internal`; `invalid-argument` for an event whose payload is not as long as it says,
+   * which would damage the file: those before it are written, it and those behind it are not.
+   */
+  write(events: readonly RecordedEvent[]): Promise<void> {
+    try {
+      for (const { event, timeS } of events) this.add(event, timeS);
+    } catch (error) {
+      // What was added before must not wait for a next call.
+      return this.output.commit().then(() => Promise.reject(error));
+    }
+    return this.output.commit();
+  }
+
+  /** Nothing of before is repeated in later files. */
+  clearHeaders(): void {
+    this.headers.clear();
+  }
+
+  /**
+   * Everything is in the files, and on disk unless `sync` is `none`. Can be called twice.
+   * Errors: as `write`, when it could not say so itself.
+   */
+  close(): Promise<void> {
+    return this.output.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private async begin(disk: RecordingDisk): Promise<void> {
+    const name = basename(this.base);
+    const present = await disk.list(dirname(this.base)).catch((error) => {
+      throw diskError(error, `read the directory of ${this.base}`);
+    });
+    const other = present.find((file) => partOf(file)?.base === name);
+    if (other !== undefined) {
+      throw new MeshError(
+        'failed-precondition',
+        `there is a recording at ${this.base} already (${other}); name another, or remove it`,
+      );
+    }
+    await this.output.begin(partFile(this.base, 0));
+  }
+
+  private add(event: MeshEvent, timeS: number): void {
+    const { eventBytes, payload } = event;
+    const { path, scheme } = event.uri;
+    if (path === '' || scheme === '') throw refused(event, 'has no URI');
+    if (event.payloadLength !== payload.length || eventBytes.length > maxEventBytes)
+      throw refused(event, whyNot(event));
+    checkWhole(eventBytes);
+    if (this.fileBytes > this.maxFileBytes || this.spanS(timeS) >= this.maxFileS) this.roll(timeS);
+    if (Number.isFinite(timeS)) this.fileStartS ??= timeS;
+    this.events += 1;
+    this.append(eventBytes, payload);
+    if (isHeader(path)) this.headers.keep(event, timeS);
+  }
+
+  /** What the file spans with an event of this time; a time that is none does not count. */
+  private spanS(timeS: number): number {
+    return Number.isFinite(timeS) ? timeS - (this.fileStartS ?? timeS) : 0;
+  }
+
+  private roll(timeS: number): void {
+    this.part += 1;
+    this.output.roll(partFile(this.base, this.part));
+    this.fileBytes = 0;
+    this.fileStartS = Number.isFinite(timeS) ? timeS : undefined;
+    for (const { eventBytes, payload } of this.headers.at(timeS)) this.append(eventBytes, payload);
+  }
+
+  private append(eventBytes: Buffer, payload: Buffer): void {
+    this.output.append(eventBytes, payload);
+    this.fileBytes += lengthBytes + eventBytes.length + payload.length;
+  }
+}
+
+function whyNot({ eventBytes, payload, payloadLength }: MeshEvent): string {
+  return payloadLength !== payload.length
+    ? `says its payload has ${payloadLength} bytes; it has ${payload.length}`
+    : `has ${eventBytes.length} bytes without its payload; an event file takes ${maxEventBytes}`;
+}
+
+function refused({ sequence, service, path }: MeshEvent, why: string): MeshError {
+  return new MeshError('invalid-argument', `event ${sequence} of ${service}${path} ${why}; it cannot be recorded`);
+}

@@ -1,0 +1,255 @@
+import { MeshError } from '../../base/errors.js';
+import { listNames } from '../../base/suggest.js';
+import type { TypeRegistry } from '../../messages/registry.js';
+import { EventFileReader } from '../event-file-reader.js';
+import type { McapCompression } from '../mcap/chunk-compression.js';
+import type { PayloadSchema } from '../mcap/mcap-channels.js';
+import { McapWriter } from '../mcap/mcap-writer.js';
+import { pathKey } from '../path-patterns.js';
+import type { Damage, ReadOptions, RecordedEvent, RecordingReader } from '../recording.js';
+import { copyEventFile } from './copy-event-file.js';
+import { CsvExport } from './csv.js';
+import { JsonLinesExport } from './json-lines.js';
+import { PartialFiles } from './partial-files.js';
+import { eventFileExport, exportOf, type RecordingExport } from './recording-export.js';
+import { type Column, TableColumns } from './table-columns.js';
+
+/** Formats that a recording is converted to, by the end of the file's name. */
+export const convertFormats = ['bin', 'mcap', 'jsonl', 'csv', 'parquet'] as const;
+
+export type ConvertFormat = (typeof convertFormats)[number];
+
+export interface ConvertOptions extends Pick<ReadOptions, 'startS' | 'endS' | 'paths' | 'signal'> {
+  /** Describes and decodes the payloads. */
+  readonly registry: TypeRegistry;
+  /** Default: what the name of the output ends in. */
+  readonly format?: ConvertFormat;
+  /** Of an MCAP file. Default: zstd where Node has it. */
+  readonly compression?: McapCompression;
+  /** Whether files that are there are replaced. Default false. */
+  readonly overwrite?: boolean;
+  /** Told now and then how far it has come; tables are read twice. */
+  readonly onProgress?: (doing: 'looking' | 'converting', doneBytes: number, totalBytes: number) => void;
+}
+
+export interface ConvertResult {
+  readonly format: ConvertFormat;
+  readonly files: readonly string[];
+  readonly events: number;
+  /** Events whose payload is not of its type: without a row in a table, with an `error` in JSON lines. */
+  readonly undecoded: number;
+  /** Of what was read. */
+  readonly damage: readonly Damage[];
+}
+
+/** Errors: `invalid-argument` for a name that ends in none of the formats. */
+export function formatOf(output: string): ConvertFormat {
+  const format = convertFormats.find((one) => output.endsWith(`.${one}`));
+  if (format !== undefined) return format;
+  const endings = convertFormats.map((one) => `.${one}`);
+  throw new MeshError('invalid-argument', `${output} does not say its format; end it in one of ${listNames(endings)}`);
+}
+
+/**
+ * Writes a recording, or a part of it, in another format, in bounded memory. `.bin` and `.mcap` keep every event to the
+ * byte; a table (`.csv`, `.parquet`) holds one path, so several paths become `OUTPUT-<service>-<path>.csv`. Nothing has
+ * its final name before all is complete.
+ *
+ * Errors: `invalid-argument` for an unknown format, `failed-precondition` for a file that is there already,
+ * `resource-exhausted`, `internal`, those of the reader, `cancelled` among them.
+ */
+export async function convertRecording(
+  reader: RecordingReader,
+  output: string,
+  options: ConvertOptions,
+): Promise<ConvertResult> {
+  return new Conversion(reader, output, options).run();
+}
+
+interface Table {
+  readonly key: string;
+  readonly about: { readonly service: string; readonly path: string; readonly type: string };
+  readonly columns: TableColumns;
+}
+
+interface Copied {
+  readonly file: string;
+  readonly writer: McapWriter;
+}
+
+class Conversion {
+  private readonly reader: RecordingReader;
+  private readonly output: string;
+  private readonly options: ConvertOptions;
+  private readonly format: ConvertFormat;
+  private readonly partial: PartialFiles;
+  private readonly exports = new Map<string, RecordingExport>();
+  /** Set for a whole event file that becomes MCAP, which is copied record by record. */
+  private copied: Copied | undefined;
+
+  constructor(reader: RecordingReader, output: string, options: ConvertOptions) {
+    this.reader = reader;
+    this.output = output;
+    this.options = options;
+    this.format = options.format ?? formatOf(output);
+    this.partial = new PartialFiles({ overwrite: options.overwrite ?? false });
+  }
+
+  async run(): Promise<ConvertResult> {
+    const damage: Damage[] = [];
+    let events = 0;
+    try {
+      const isTable = this.format === 'csv' || this.format === 'parquet';
+      if (isTable) await this.openTables();
+      else this.exports.set('', await this.open());
+      const onDamage = (one: Damage): void => void damage.push(one);
+      if (this.copied !== undefined) events = await this.copy(this.copied, onDamage);
+      else {
+        for await (const batch of this.read('converting', onDamage)) {
+          events += batch.length;
+          if (isTable) await this.writeRows(batch);
+          else await this.exports.get('')!.write(batch);
+        }
+      }
+      for (const one of this.exports.values()) await one.close();
+      const undecoded = [...this.exports.values()].reduce((total, one) => total + one.undecoded, 0);
+      return { format: this.format, files: await this.partial.complete(), events, undecoded, damage };
+    } finally {
+      for (const one of this.exports.values()) await one.abandon();
+      await this.partial.remove();
+    }
+  }
+
+  private read(doing: 'looking' | 'converting', onDamage: (damage: Damage) => void) {
+    const { startS, endS, paths, signal, onProgress } = this.options;
+    return this.reader.batches({
+      onDamage,
+      // A row group keeps bytes of many batches.
+      lend: this.format !== 'parquet',
+      onProgress: (done, total) => onProgress?.(doing, done, total),
+      ...(startS === undefined ? {} : { startS }),
+      ...(endS === undefined ? {} : { endS }),
+      ...(paths === undefined ? {} : { paths }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  private copy({ file, writer }: Copied, onDamage: (damage: Damage) => void): Promise<number> {
+    const { signal, onProgress } = this.options;
+    return copyEventFile(file, writer, {
+      onDamage,
+      onProgress: (done, total) => onProgress?.('converting', done, total),
+      ...(signal === undefined ? {} : { signal }),
+    });
+  }
+
+  private async open(): Promise<RecordingExport> {
+    const { output, format, reader, partial } = this;
+    const { registry, compression } = this.options;
+    const name = partial.begin(output);
+    if (format === 'jsonl') return JsonLinesExport.create(name);
+    if (format === 'bin') {
+      const written = await eventFileExport(name);
+      partial.renamed(name, written.file);
+      return written;
+    }
+    const writer = await McapWriter.open(name, {
+      registry,
+      ...(compression === undefined ? {} : { compression }),
+      // What only another MCAP file describes stays described.
+      ...(describes(reader) ? { schemaOf: (type) => reader.schemaOf(type) } : {}),
+    });
+    const { startS = 0, endS, paths } = this.options;
+    const [file, ...others] = reader.files;
+    const isWhole = startS <= 0 && endS === undefined && paths === undefined && others.length === 0;
+    if (isWhole && file !== undefined && reader instanceof EventFileReader) this.copied = { file, writer };
+    return exportOf(writer, name);
+  }
+
+  private async writeRows(batch: readonly RecordedEvent[]): Promise<void> {
+    const rows = new Map<RecordingExport, RecordedEvent[]>();
+    for (const one of batch) {
+      const table = this.exports.get(tableKey(one));
+      if (table === undefined) continue;
+      const own = rows.get(table);
+      if (own === undefined) rows.set(table, [one]);
+      else own.push(one);
+    }
+    for (const [table, own] of rows) await table.write(own);
+  }
+
+  /** Reads all of it once for the columns, and makes a table for each path. */
+  private async openTables(): Promise<void> {
+    const tables = new Map<string, Table>();
+    for await (const batch of this.read('looking', () => undefined)) {
+      for (const one of batch) {
+        const key = tableKey(one);
+        let table = tables.get(key);
+        if (table === undefined) {
+          const { service, path, type } = one.event;
+          const name = pathKey({ service, path });
+          table = { key, about: { service, path, type }, columns: new TableColumns(name) };
+          tables.set(key, table);
+        }
+        addColumns(table.columns, one);
+      }
+    }
+    const [first] = tables.values();
+    if (first === undefined) throw new MeshError('not-found', 'there are no events to make a table of');
+    const names = tables.size === 1 ? new Map([[first.key, this.output]]) : this.tableFiles([...tables.values()]);
+    for (const { key, about, columns } of tables.values()) {
+      const name = this.partial.begin(names.get(key)!);
+      this.exports.set(key, await openTable(this.format, name, columns.columns, { about, tables: tables.size }));
+    }
+  }
+
+  private tableFiles(tables: readonly Table[]): Map<string, string> {
+    const ending = `.${this.format}`;
+    const base = this.output.endsWith(ending) ? this.output.slice(0, -ending.length) : this.output;
+    const taken = new Set<string>();
+    const files = new Map<string, string>();
+    for (const { key, about } of tables) {
+      const plain = pathKey(about).replace(/[^\w.-]+/g, '-');
+      let name = `${base}-${plain}${ending}`;
+      for (let number = 2; taken.has(name); number++) name = `${base}-${plain}-${number}${ending}`;
+      taken.add(name);
+      files.set(key, name);
+    }
+    return files;
+  }
+}
+
+async function openTable(
+  format: ConvertFormat,
+  name: string,
+  columns: readonly Column[],
+  options: { readonly about: Table['about']; readonly tables: number },
+): Promise<RecordingExport> {
+  if (format === 'csv') return CsvExport.create(name, columns);
+  // Every program that uses furrow would load it.
+  const { ParquetExport } = await import('./parquet.js');
+  return ParquetExport.create(name, columns, { ...options, about: { ...options.about } });
+}
+
+/** Whether the recording brings schemas of its own, as MCAP files do. */
+function describes(
+  reader: RecordingReader,
+): reader is RecordingReader & { schemaOf(type: string): PayloadSchema | undefined } {
+  return 'schemaOf' in reader;
+}
+
+/** A path that changes its type becomes two tables. */
+function tableKey({ event }: RecordedEvent): string {
+  return [event.service, event.path, event.type].join('\n');
+}
+
+function addColumns(columns: TableColumns, { event }: RecordedEvent): void {
+  let message: unknown;
+  try {
+    message = event.message;
+  } catch {
+    // It is counted when it is written.
+    return;
+  }
+  columns.add(message);
+}

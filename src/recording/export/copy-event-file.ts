@@ -1,0 +1,38 @@
+import { open } from 'node:fs/promises';
+import type { McapWriter } from '../mcap/mcap-writer.js';
+import { PathTable } from '../path-table.js';
+import { recordChunks } from '../record-chunks.js';
+import { RecordParser } from '../record-parser.js';
+import type { ReadOptions } from '../recording.js';
+import { RecordingClock, readAnchor } from '../recording-clock.js';
+import { diskError } from '../recording-disk.js';
+
+/**
+ * Copies all records of an event file to an MCAP file without making events of them, which would take as long as all
+ * the rest; gives their number. Errors: those of the reader of event files, and of the writer.
+ */
+export async function copyEventFile(
+  file: string,
+  writer: McapWriter,
+  { signal, onDamage, onProgress }: Pick<ReadOptions, 'signal' | 'onDamage' | 'onProgress'>,
+): Promise<number> {
+  const handle = await open(file, 'r').catch((error) => {
+    throw diskError(error, `read ${file}`);
+  });
+  try {
+    const { size } = await handle.stat();
+    const clock = new RecordingClock(await readAnchor(handle, { file, size, signal }));
+    const table = new PathTable();
+    const parser = new RecordParser(table, clock.timeOf);
+    let count = 0;
+    for await (const { bytes, offset } of recordChunks(handle, parser, { file, size, signal, onDamage })) {
+      await writer.writeParsed(bytes, parser, table);
+      count += parser.count;
+      onProgress?.(offset + parser.consumed, size);
+    }
+    onProgress?.(size, size);
+    return count;
+  } finally {
+    await handle.close();
+  }
+}

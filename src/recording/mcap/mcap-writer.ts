@@ -1,0 +1,288 @@
+import { crc32 } from 'node:zlib';
+import { MeshError } from '../../base/errors.js';
+import { furrowVersion } from '../../mesh/version.js';
+import type { TypeRegistry } from '../../messages/registry.js';
+import { AppendingFile } from '../appending-file.js';
+import { lengthBytes } from '../event-file-format.js';
+import { PathTable } from '../path-table.js';
+import type { RecordParser } from '../record-parser.js';
+import type { RecordedEvent, RecordingWriter } from '../recording.js';
+import { nodeDisk, type RecordingDisk } from '../recording-disk.js';
+import { ChunkBuilder, chunkHead, type Part, wholeOf } from './chunk-builder.js';
+import { type ChunkCompressor, chunkCompressor, hasZstd, type McapCompression } from './chunk-compression.js';
+import { McapChannels, type PathChannels, type PayloadSchema } from './mcap-channels.js';
+import { opcode, summaryMetadataName } from './mcap-format.js';
+import { MessageScan } from './message-scan.js';
+import { Nanos } from './nanos.js';
+import { RecordEncoder } from './record-encoder.js';
+
+export interface McapWriterOptions {
+  /** Describes the types of the payloads. */
+  readonly registry: TypeRegistry;
+  /** Size at which a chunk ends, before compression. Default 1 MiB. */
+  readonly chunkBytes?: number;
+  /** Default: zstd where Node has it. */
+  readonly compression?: McapCompression;
+  /** Describes types that the registry does not know, as when another MCAP file is copied. Default: none. */
+  readonly schemaOf?: (type: string) => PayloadSchema | undefined;
+  /** Default: the disks of this machine. */
+  readonly disk?: RecordingDisk;
+}
+
+const defaultChunkBytes = 1 << 20;
+
+/**
+ * Writes events to an MCAP file: chunked, indexed, with the schemas and statistics that let a reader begin anywhere.
+ * Each event is two messages of one log time and sequence: its payload on the channel `service/path`, the encoded
+ * Event on `service/path#event`. What stands in finished chunks can be read even when the file is never closed.
+ */
+export class McapWriter implements RecordingWriter {
+  private readonly file: AppendingFile;
+  private readonly channels: McapChannels;
+  /** A number for each path, which is also its place in `channels.paths`. */
+  private readonly table = new PathTable();
+  /** The same by the numbers of another table, for `writeParsed`. */
+  private readonly parsedPaths: (PathChannels | undefined)[] = [];
+  private readonly compressor: ChunkCompressor | undefined;
+  private readonly scan = new MessageScan();
+  private readonly log = new Nanos();
+  private readonly sent = new Nanos();
+  /** The chunk that is filled, and the one that is free or being stored. */
+  private filling: ChunkBuilder;
+  private other: ChunkBuilder;
+  private storing: Promise<void> = Promise.resolve();
+  private failure: MeshError | undefined;
+  /** Schemas and channels that stand in no chunk's front yet. */
+  private readonly definitions = new RecordEncoder();
+  private definedSchemas = 0;
+  private readonly chunkIndexes = new RecordEncoder();
+  private chunks = 0;
+  private startS = Number.POSITIVE_INFINITY;
+  private endS = 0;
+  private closed: Promise<void> | undefined;
+
+  private constructor(file: AppendingFile, options: McapWriterOptions) {
+    const { registry, chunkBytes = defaultChunkBytes, compression = hasZstd ? 'zstd' : 'none', schemaOf } = options;
+    this.file = file;
+    this.compressor = chunkCompressor(compression);
+    this.channels = new McapChannels(registry, schemaOf);
+    this.filling = new ChunkBuilder(chunkBytes);
+    this.other = new ChunkBuilder(chunkBytes);
+  }
+
+  /**
+   * Makes the file. Errors: `unimplemented` for a compression that this Node lacks, `failed-precondition` when the file
+   * is there already, `resource-exhausted`, `permission-denied`, `internal`.
+   */
+  static async open(file: string, options: McapWriterOptions): Promise<McapWriter> {
+    chunkCompressor(options.compression ?? 'none');
+    const writer = new McapWriter(await AppendingFile.create(file, options.disk ?? nodeDisk), options);
+    await writer.file.append([new RecordEncoder().magic().header(`furrow ${furrowVersion()}`).bytes]);
+    return writer;
+  }
+
+  /** Bytes in the file, without those of the chunk that is being filled. */
+  get bytes(): number {
+    return this.file.length;
+  }
+
+  /** Errors: `data-loss` for an event whose bytes are none or that has no URI; others as RecordingWriter says. */
+  async write(events: readonly RecordedEvent[]): Promise<void> {
+    this.checkOpen();
+    for (const { event, timeS } of events) {
+      const { eventBytes, payload } = event;
+      if (!this.filling.hasRoom(2, eventBytes.length + payload.length)) await this.storeChunk();
+      this.scan.read(eventBytes, 0, eventBytes.length);
+      this.add(this.channelsOf(eventBytes), timeS, wholeOf(eventBytes), wholeOf(payload));
+    }
+  }
+
+  /**
+   * Writes the records that `parser` has found in `bytes`, without events being made of them: those take as long as all
+   * the rest. `table` is that of the parser. Errors: as RecordingWriter says.
+   */
+  async writeParsed(bytes: Buffer, parser: RecordParser, table: PathTable): Promise<void> {
+    this.checkOpen();
+    const { starts, eventEnds, ends, paths, times, count } = parser;
+    for (let row = 0; row < count; row++) {
+      const start = starts[row]! + lengthBytes;
+      const number = paths[row]!;
+      const path = this.parsedPaths[number] ?? this.addParsedPath(number, table);
+      if (!this.filling.hasRoom(2, ends[row]! - start)) await this.storeChunk();
+      this.scan.read(bytes, start, eventEnds[row]!);
+      this.add(
+        path,
+        times[row]!,
+        { bytes, start, end: eventEnds[row]! },
+        { bytes, start: eventEnds[row]!, end: ends[row]! },
+      );
+    }
+  }
+
+  /**
+   * Ends the chunk that is being filled, so that everything written is in the file, and with `sync` on the disk: for
+   * recorders that must not lose it. Many small chunks make a larger file.
+   */
+  async flush({ sync = false }: { readonly sync?: boolean } = {}): Promise<void> {
+    this.checkOpen();
+    if (this.filling.length > 0) await this.storeChunk();
+    await this.stored();
+    if (sync) await this.file.sync();
+  }
+
+  close(): Promise<void> {
+    this.closed ??= this.finish();
+    return this.closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Adds the two messages of the event that was scanned last. */
+  private add(path: PathChannels, timeS: number, event: Part, payload: Part): void {
+    const { scan, log, filling } = this;
+    log.set(timeS);
+    let sent = log;
+    if (scan.sentS > 0) {
+      sent = this.sent;
+      sent.set(scan.sentS);
+    }
+    filling.addTime(timeS);
+    filling.addMessage(path.payload.id, scan.sequence, log, sent, payload);
+    filling.addMessage(path.event.id, scan.sequence, log, sent, event);
+    path.tally.add(scan.sequence, timeS, payload.end - payload.start);
+    if (timeS < this.startS) this.startS = timeS;
+    if (timeS > this.endS) this.endS = timeS;
+  }
+
+  private channelsOf(eventBytes: Buffer): PathChannels {
+    const { uriStart, uriEnd } = this.scan;
+    const number = this.table.read(eventBytes, uriStart, uriEnd);
+    if (number === undefined) {
+      throw new MeshError('data-loss', `an event for ${this.file.file} has no URI that names a path`);
+    }
+    return this.channels.paths[number] ?? this.addPath(number);
+  }
+
+  private addParsedPath(number: number, table: PathTable): PathChannels {
+    const own = this.table.number(table.names[number]!);
+    const path = this.channels.paths[own] ?? this.addPath(own);
+    this.parsedPaths[number] = path;
+    return path;
+  }
+
+  private addPath(number: number): PathChannels {
+    const path = this.channels.add(this.table.names[number]!);
+    for (const schema of this.channels.schemas.slice(this.definedSchemas)) this.definitions.schema(schema);
+    this.definedSchemas = this.channels.schemas.length;
+    this.definitions.channel(path.payload).channel(path.event);
+    return path;
+  }
+
+  /** Hands the full chunk to the disk and goes on with the other one, once that is free. */
+  private async storeChunk(): Promise<void> {
+    await this.stored();
+    const full = this.filling;
+    this.filling = this.other;
+    this.other = full;
+    this.storing = this.store(full);
+    // Whoever writes next hears of it.
+    this.storing.catch(() => undefined);
+  }
+
+  private async stored(): Promise<void> {
+    try {
+      await this.storing;
+    } catch (error) {
+      this.failure ??= MeshError.from(error, 'internal');
+      throw this.failure;
+    }
+  }
+
+  private async store(chunk: ChunkBuilder): Promise<void> {
+    const { definitions, compressor, file } = this;
+    const front = Buffer.from(definitions.bytes);
+    definitions.clear();
+    const finished = chunk.finish();
+    const records = compressor === undefined ? finished.records : await compressor.compress(finished.records);
+    const compression = compressor?.name ?? '';
+    const head = chunkHead(finished, compression, records.length);
+    const offset = file.length + front.length;
+    const bytes = head.length + records.length;
+    await file.append([front, head, records, finished.indexes]);
+    const indexes = new Map<number, number>();
+    for (const [channel, at] of finished.indexOffsets) indexes.set(channel, offset + bytes + at);
+    this.chunkIndexes.chunkIndex({
+      times: finished.times,
+      offset,
+      bytes,
+      indexes,
+      indexBytes: finished.indexes.length,
+      compression,
+      compressedBytes: records.length,
+      uncompressedBytes: finished.records.length,
+    });
+    this.chunks++;
+    chunk.clear();
+  }
+
+  private async finish(): Promise<void> {
+    try {
+      if (this.failure !== undefined) throw this.failure;
+      if (this.filling.length > 0) await this.storeChunk();
+      await this.stored();
+      await this.file.append([this.ending()]);
+      await this.file.sync();
+    } finally {
+      await this.file.close();
+    }
+  }
+
+  /** Everything behind the chunks. */
+  private ending(): Buffer {
+    const { paths, schemas } = this.channels;
+    const start = this.file.length;
+    const end = new RecordEncoder().metadata(summaryMetadataName, this.pathTotals());
+    const metadataBytes = end.length;
+    end.dataEnd();
+    const summaryStart = end.length;
+    const groups: { code: number; start: number; length: number }[] = [];
+    const group = (code: number, write: () => void): void => {
+      const from = end.length;
+      write();
+      if (end.length > from) groups.push({ code, start: start + from, length: end.length - from });
+    };
+    group(opcode.schema, () => schemas.forEach((schema) => void end.schema(schema)));
+    group(opcode.channel, () => paths.forEach((path) => void end.channel(path.payload).channel(path.event)));
+    group(opcode.statistics, () => end.statistics(this.statistics()));
+    group(opcode.metadataIndex, () => end.metadataIndex(summaryMetadataName, start, metadataBytes));
+    group(opcode.chunkIndex, () => end.raw(this.chunkIndexes.bytes));
+    const offsetsStart = end.length;
+    for (const { code, start, length } of groups) end.summaryOffset(code, start, length);
+    end.footerStart(start + summaryStart, start + offsetsStart);
+    return end.footerEnd(crc32(end.bytes.subarray(summaryStart))).magic().bytes;
+  }
+
+  private statistics() {
+    const { paths, schemas } = this.channels;
+    const messages = new Map<number, number>();
+    for (const { payload, event, tally } of paths) {
+      messages.set(payload.id, tally.count);
+      messages.set(event.id, tally.count);
+    }
+    const isEmpty = this.endS < this.startS;
+    const times = { startS: isEmpty ? 0 : this.startS, endS: this.endS };
+    return { messages, schemas: schemas.length, chunks: this.chunks, metadata: 1, ...times };
+  }
+
+  private pathTotals(): Record<string, string> {
+    const totals = this.channels.paths.map(({ payload, tally }) => [payload.id, JSON.stringify(tally.totals)]);
+    return Object.fromEntries(totals) as Record<string, string>;
+  }
+
+  private checkOpen(): void {
+    if (this.failure !== undefined) throw this.failure;
+    if (this.closed !== undefined) throw new MeshError('failed-precondition', `${this.file.file} is closed`);
+  }
+}
