@@ -24,7 +24,8 @@ export const structMessage = { sample: 0.7213814924044664, task_id: 3, label: 'a
 
 /** Events one subscriber may lag behind: queues that drain within a second, and hold fewer bytes than furrow's bound. */
 export function depthFor({ subscribers, payloadBytes }: Workload): number {
-  const byCount = 16_384 / subscribers;
+  // Less than what is published between two turns of the event loop would measure the waiting for turns.
+  const byCount = Math.max(64, 16_384 / subscribers);
   const byBytes = 8_000_000 / (payloadBytes * subscribers);
   return Math.max(8, Math.floor(Math.min(1_000, byCount, byBytes)));
 }

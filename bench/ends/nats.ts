@@ -15,7 +15,7 @@ const headBytes = 16;
 // how far it is, and the publisher stays within a window.
 function windowFor({ subscribers, payloadBytes }: Workload): number {
   const byBytes = 32_000_000 / (subscribers * (payloadBytes + envelopeBytes));
-  return Math.max(16, Math.floor(Math.min(16_384 / subscribers, byBytes)));
+  return Math.max(16, Math.floor(Math.min(Math.max(64, 16_384 / subscribers), byBytes)));
 }
 
 async function open({ tls }: Workload, port: number): Promise<NatsConnection> {
