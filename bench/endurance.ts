@@ -22,8 +22,9 @@ const options = new Command('endurance')
   .opts<Options>();
 
 const samples = 20;
-// What a collector leaves behind differs from sample to sample.
-const tolerance = { share: 1.1, bytes: 2e6 };
+// Queues, windows and chunks of one stream.
+const mostUnderWayMb = 8;
+const mostResidentGrowth = 1.05;
 
 const { workload } = cases.find(({ measures: [{ name }] }) => name === 'one-to-one')!;
 const pair = await Pair.open('furrow', workload, {});
@@ -64,13 +65,20 @@ try {
 }
 
 const median = (values: readonly number[]): number => values.toSorted((one, other) => one - other)[values.length >> 1]!;
-const grew = (of: (row: (typeof held)[number]) => number): boolean => {
-  const third = Math.ceil(held.length / 3);
-  const first = median(held.slice(0, third).map(of));
-  const final = median(held.slice(-third).map(of));
-  return final > Math.max(first * tolerance.share, first + tolerance.bytes / 1e6);
+const third = Math.ceil(held.length / 3);
+const thirds = (of: (row: (typeof held)[number]) => number): readonly [number[], number[]] => [
+  held.slice(0, third).map(of),
+  held.slice(-third).map(of),
+];
+// Events are under way while it is sampled, so of the live bytes only the least of several samples says something.
+const grewLive = (of: (row: (typeof held)[number]) => number): boolean => {
+  const [first, final] = thirds(of);
+  return Math.min(...final) > Math.min(...first) + mostUnderWayMb;
 };
-const flat = !grew(({ publisherMb }) => publisherMb) && !grew(({ subscriberMb }) => subscriberMb);
+const [residentFirst, residentFinal] = thirds(({ rssMb }) => rssMb);
+const grewResident = median(residentFinal) > median(residentFirst) * mostResidentGrowth;
+const flat =
+  !grewResident && !grewLive(({ publisherMb }) => publisherMb) && !grewLive(({ subscriberMb }) => subscriberMb);
 process.stdout.write(
   options.json === undefined
     ? `${result.events} events, ${result.lost} lost; memory ${flat ? 'is flat' : 'grew'}\n`
