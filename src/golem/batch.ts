@@ -1,7 +1,8 @@
 import { MeshError } from '../base/errors.js';
+import { pause } from '../base/pause.js';
 import type { ExeResult, GolemDaemon, RuntimeEvent } from './daemon.js';
 import { BatchTimeoutError } from './errors.js';
-import { backoffMs, type Limit, limit, pause } from './signals.js';
+import { backoffMs, type Limit, limit } from './signals.js';
 
 /** What a running batch says: a command's end, or on the way there its start and output. */
 export type BatchEvent =

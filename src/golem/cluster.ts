@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { BehaviorSubject, type Observable, Subject } from 'rxjs';
 import { MeshError } from '../base/errors.js';
+import { pause } from '../base/pause.js';
 import { type AgreementFate, AgreementsPool, type BufferedAgreement } from './agreements-pool.js';
 import type { GolemDaemon } from './daemon.js';
 import type { Emit, GolemEvent, GolemEventFields, GolemEventType } from './events.js';
@@ -14,7 +15,6 @@ import type { Payments } from './payments.js';
 import type { DemandSpec } from './properties.js';
 import type { Service, ServiceClass } from './service.js';
 import { LiveInstance, type ServiceInstance } from './service-instance.js';
-import { pause } from './signals.js';
 import type { MarketStrategy } from './strategy.js';
 import { negotiate } from './subscription.js';
 import type { SuspendedInstance } from './suspended.js';

@@ -1,4 +1,5 @@
-import { backoffMs, pause } from './signals.js';
+import { pause } from '../base/pause.js';
+import { backoffMs } from './signals.js';
 
 export interface PolledEvent {
   /** Tells events apart; the same event may be fetched more than once. */

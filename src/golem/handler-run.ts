@@ -1,8 +1,8 @@
+import { pause } from '../base/pause.js';
 import type { CommandResult } from './command.js';
 import type { Control, ControlSignal } from './control.js';
 import type { Script } from './script.js';
 import { assertScript, type ServiceHandler } from './service.js';
-import { pause } from './signals.js';
 
 export type HandlerEnd =
   | { readonly kind: 'done' | 'stop' | 'suspend' | 'abort' }

@@ -1,6 +1,6 @@
 import { MeshError } from '../base/errors.js';
+import { pause } from '../base/pause.js';
 import type { GolemDaemon } from './daemon.js';
-import { pause } from './signals.js';
 import type { TerminationReason } from './termination.js';
 
 export interface HealthCheckOptions {

@@ -1,4 +1,5 @@
 import { MeshError } from '../base/errors.js';
+import { pause } from '../base/pause.js';
 import type { AgreementsPool, BufferedAgreement } from './agreements-pool.js';
 import type { GolemDaemon } from './daemon.js';
 import type { Emit } from './events.js';
@@ -9,7 +10,7 @@ import type { GolemLogger } from './logger.js';
 import type { Network } from './network.js';
 import type { Payments } from './payments.js';
 import type { LiveInstance } from './service-instance.js';
-import { backoffMs, pause } from './signals.js';
+import { backoffMs } from './signals.js';
 import type { TerminationReason } from './termination.js';
 
 /** What an instance lives on. */

@@ -1,11 +1,12 @@
 import { MeshError } from '../base/errors.js';
+import { pause } from '../base/pause.js';
 import { type Amount, formatAmount, parseAmount } from './amount.js';
 import type { AgreementRecord, AllocationRecord, GolemDaemon, PaymentDocument } from './daemon.js';
 import type { Emit } from './events.js';
 import { mostFairAmount } from './fair-price.js';
 import type { GolemLogger } from './logger.js';
 import { type ProviderInfo, providerName } from './offer.js';
-import { backoffMs, type Deferred, deferred, limit, pause } from './signals.js';
+import { backoffMs, type Deferred, deferred, limit } from './signals.js';
 
 export interface PaymentsOptions {
   readonly daemon: GolemDaemon;

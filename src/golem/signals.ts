@@ -1,10 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { MeshError } from '../base/errors.js';
-
-/** Waits, or ends at once (without an error) when the signal aborts. */
-export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
-  await delay(ms, undefined, signal ? { signal } : {}).catch(() => undefined);
-}
 
 /** The n-th wait (from 0) after failures: doubles from `firstMs` up to `mostMs`. */
 export function backoffMs(attempt: number, firstMs: number, mostMs: number): number {

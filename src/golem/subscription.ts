@@ -1,4 +1,5 @@
 import { MeshError } from '../base/errors.js';
+import { pause } from '../base/pause.js';
 import type { AgreementsPool } from './agreements-pool.js';
 import { matchesConstraint, parseConstraint } from './constraint.js';
 import type { GolemDaemon, OfferEvent, ProposalRecord } from './daemon.js';
@@ -7,7 +8,7 @@ import { type GolemLogger, TroubleLog } from './logger.js';
 import { Com } from './models.js';
 import { type OfferProposal, offerProposal } from './offer.js';
 import type { DemandSpec } from './properties.js';
-import { backoffMs, pause } from './signals.js';
+import { backoffMs } from './signals.js';
 import type { MarketStrategy } from './strategy.js';
 import { whileAway } from './while-away.js';
 

@@ -1,5 +1,6 @@
 import { MeshError } from '../base/errors.js';
-import { backoffMs, pause } from './signals.js';
+import { pause } from '../base/pause.js';
+import { backoffMs } from './signals.js';
 
 /**
  * Makes a call again while the daemon does not answer, `forMs` (default 3000) at most. For calls that end something:

@@ -1,6 +1,7 @@
 import { MeshError, type MeshErrorCode } from '../base/errors.js';
+import { pause } from '../base/pause.js';
 import type { CallOptions } from './daemon.js';
-import { abortError, backoffMs, limit, pause } from './signals.js';
+import { abortError, backoffMs, limit } from './signals.js';
 
 interface Cancelable<T> extends Promise<T> {
   cancel(): void;

@@ -10,8 +10,6 @@ import type { Subscriber } from './subscriber.js';
 // farm-ng's window for `<path>/rate`.
 const rateWindow = 50;
 
-const noStamps: readonly Buffer[] = [];
-
 export interface TopicOptions {
   readonly service: string;
   readonly path: string;
@@ -78,7 +76,7 @@ export class Topic {
     const head = {
       payloadLength: payload.length,
       sequence: this.next,
-      stamps: timestamps === undefined ? noStamps : encodeStamps(timestamps),
+      stamps: encodeStamps(timestamps),
       monotonicS: this.clock.monotonic(),
     };
     this.sendS = head.monotonicS;

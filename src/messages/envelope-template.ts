@@ -59,7 +59,7 @@ export class EnvelopeTemplate {
   }
 
   /** One envelope in a buffer of its own, with `timestamps` first and this moment's two stamps behind them. */
-  encode(payload: Uint8Array, sequence: number, timestamps: readonly Timestamp[] = []): Buffer {
+  encode(payload: Uint8Array, sequence: number, timestamps?: readonly Timestamp[]): Buffer {
     const stamps = encodeStamps(timestamps);
     const head = { payloadLength: payload.length, sequence, stamps, monotonicS: this.clock.monotonic() };
     const bytes = Buffer.allocUnsafe(this.headSize(head) + payload.length);
@@ -89,8 +89,8 @@ export interface EnvelopeHead {
 const noStamps: readonly Buffer[] = [];
 
 /** Stamps as they stand in an Event. */
-export function encodeStamps(timestamps: readonly Timestamp[]): readonly Buffer[] {
-  if (timestamps.length === 0) return noStamps;
+export function encodeStamps(timestamps: readonly Timestamp[] | undefined): readonly Buffer[] {
+  if (timestamps === undefined || timestamps.length === 0) return noStamps;
   return timestamps.map((stamp) => lengthDelimited(tag.eventTimestamp, encodeTimestamp(stamp)));
 }
 
