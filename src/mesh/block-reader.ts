@@ -3,6 +3,7 @@ import type { EventMemo } from '../messages/event-memo.js';
 import { type EventDecoder, type EventOrigin, MeshEvent } from '../messages/mesh-event.js';
 import { isPrefix, matchesPath } from '../messages/uri.js';
 import type { MessageBlock } from '../wire/types.js';
+import type { RecentEvents } from './recent-events.js';
 import type { Gap, SequenceTracker } from './sequence-tracker.js';
 
 export interface BlockReaderOptions {
@@ -11,6 +12,8 @@ export interface BlockReaderOptions {
   readonly tracker: SequenceTracker;
   readonly decoder: EventDecoder;
   readonly memo: EventMemo;
+  /** What the subscriptions of the client to this pattern bring. */
+  readonly recent: RecentEvents;
   readonly onGaps: (gaps: readonly Gap[]) => void;
   /** Told of a message that is no event. */
   readonly onBroken: (error: unknown) => void;
@@ -27,31 +30,70 @@ export class BlockReader {
     this.options = options;
   }
 
-  /** Adds the events of a block to `events`, without those that came before. `isFarmNg`: the service has no epochs. */
+  /** The events of a block, without those that came before. `isFarmNg`: the service has no epochs. */
   read<T>(
-    { bytes, bounds }: MessageBlock,
+    block: MessageBlock,
     origin: EventOrigin,
-    events: MeshEvent<T>[],
     { isFarmNg }: { readonly isFarmNg: boolean },
-  ): void {
+  ): readonly MeshEvent<T>[] {
+    const { recent } = this.options;
+    if (isFarmNg || !recent.isShared) return this.readEach<T>(block, 0, origin, { isFarmNg }).events;
+    const shared = this.shared(block) as readonly MeshEvent<T>[];
+    const from = 2 * shared.length;
+    if (from === block.bounds.length) {
+      block.memory?.release();
+      return shared;
+    }
+    const { events, isRun } = this.readEach<T>(block, from, origin, { isFarmNg });
+    if (isRun) recent.add({ block, from, firstSequence: events[0]!.sequence, events });
+    return from === 0 ? events : shared.concat(events);
+  }
+
+  /** The events with which a block begins, as far as another subscription has brought them, and if they come next. */
+  private shared({ bytes, bounds }: MessageBlock): readonly MeshEvent[] {
+    const { reader } = this;
+    const { pattern, tracker, recent } = this.options;
+    try {
+      reader.read(bytes, bounds[0]!, bounds[1]!);
+    } catch {
+      // Whoever reads them one by one says so.
+      return [];
+    }
+    if (reader.uriEnd - reader.uriStart !== this.uriBytes) return [];
+    const events = recent.find({ bytes, bounds }, reader.sequence);
+    return tracker.follows(pattern, reader.sequence, events.length) ? events : [];
+  }
+
+  /** `isRun`: all of them are of the path of an exact pattern, and follow each other. */
+  private readEach<T>(
+    { bytes, bounds }: MessageBlock,
+    from: number,
+    origin: EventOrigin,
+    { isFarmNg }: { readonly isFarmNg: boolean },
+  ): { readonly events: MeshEvent<T>[]; readonly isRun: boolean } {
     const { reader } = this;
     const { pattern, tracker, decoder, onBroken } = this.options;
     // farm-ng knows no prefixes, and sends everything.
     const filters = isFarmNg && isPrefix(pattern);
-    for (let index = 0; index < bounds.length; index += 2) {
+    const events: MeshEvent<T>[] = [];
+    let isRun = true;
+    for (let index = from; index < bounds.length; index += 2) {
       try {
         reader.read(bytes, bounds[index]!, bounds[index + 1]!);
         const path = this.pathOf(bytes);
         const event = MeshEvent.found<T>(reader, bytes, decoder, origin);
-        if (isFarmNg || !tracker.follows(path, reader.sequence)) {
+        if (isFarmNg || !tracker.follows(path, reader.sequence, 1)) {
+          isRun = false;
           if (filters && !matchesPath(pattern, path)) continue;
           if (!this.isNew(path, event, isFarmNg)) continue;
-        }
+        } else if (path !== pattern) isRun = false;
         events.push(event);
       } catch (error) {
+        isRun = false;
         onBroken(error);
       }
     }
+    return { events, isRun };
   }
 
   private isNew(path: string, event: MeshEvent, isFarmNg: boolean): boolean {

@@ -17,6 +17,7 @@ import { Connection, type ConnectionState } from './connection.js';
 import { defaultMaxMessageBytes } from './event-server.js';
 import { EventStream } from './event-stream.js';
 import { versionHeaders } from './protocol.js';
+import { RecentEvents } from './recent-events.js';
 import type { SubscribeRequest } from './subscribe-request.js';
 import type {
   AnyTypes,
@@ -65,6 +66,8 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
   private readonly logger: Logger;
   private readonly connection: Connection;
   private readonly cache = new MessageCache();
+  /** By path. */
+  private readonly recent = new Map<string, RecentEvents>();
   private readonly decoder: EventDecoder;
   private readonly version = furrowVersion();
   private readonly templates = new Map<string, { template: EnvelopeTemplate; sequence: number }>();
@@ -122,15 +125,17 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
     { signal }: { signal?: AbortSignal } = {},
   ): EventStream<PublishedValue<T, P>> {
     if (this.closing.signal.aborted) throw this.closed();
+    const wanted = typeof request === 'string' ? { path: request } : request;
     return new EventStream<PublishedValue<T, P>>({
       service: this.name,
-      request: typeof request === 'string' ? { path: request } : request,
+      request: wanted,
       connection: this.connection,
       version: this.version,
       registry: this.registry,
       clock: this.clock,
       logger: this.logger,
       cache: this.cache,
+      recent: this.recentOf(normalizePath(wanted.path)),
       signals: signal === undefined ? [this.closing.signal] : [this.closing.signal, signal],
       unknownType: (type) => this.sayUnknown(type),
       farmNgService: () => this.sayFarmNg(),
@@ -251,6 +256,15 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
     if (this.saidFarmNg) return;
     this.saidFarmNg = true;
     this.logger.info(`${this.name} is a farm-ng service: its queues, history and restarts follow farm-ng's rules`);
+  }
+
+  private recentOf(path: string): RecentEvents {
+    let recent = this.recent.get(path);
+    if (recent === undefined) {
+      recent = new RecentEvents(() => this.recent.delete(path));
+      this.recent.set(path, recent);
+    }
+    return recent;
   }
 
   private sayUnknown(type: string): void {

@@ -9,8 +9,9 @@ import type { MessageCache } from '../messages/message-cache.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import { semantics } from '../messages/timestamp.js';
 import { isPrefix, isWildcard, normalizePath } from '../messages/uri.js';
-import type { Headers, IncomingStream } from '../wire/types.js';
+import type { Headers, MessageBlock } from '../wire/types.js';
 import { backoffMs, longestBackoffMs } from './backoff.js';
+import { BatchIterator } from './batch-iterator.js';
 import { BlockReader } from './block-reader.js';
 import type { Connection } from './connection.js';
 import {
@@ -24,6 +25,7 @@ import {
   resumeHeaders,
   versionHeaders,
 } from './protocol.js';
+import type { RecentEvents } from './recent-events.js';
 import { type Gap, SequenceTracker } from './sequence-tracker.js';
 import { encodeSubscription, type SubscribeRequest } from './subscribe-request.js';
 
@@ -37,6 +39,8 @@ export interface EventStreamOptions {
   readonly logger: Logger;
   /** What the streams of one client decode, shared. */
   readonly cache: MessageCache;
+  /** What those of its streams bring that have this request's path. */
+  readonly recent: RecentEvents;
   /** Any of them ends the stream. */
   readonly signals: readonly AbortSignal[];
   unknownType(type: string): void;
@@ -83,13 +87,14 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     this.pattern = normalizePath(options.request.path);
     this.tracker = new SequenceTracker(options.service, options.request.everyN ?? 0);
     const memo = new EventMemo();
-    const { registry, unknownType, cache } = options;
+    const { registry, unknownType, cache, recent } = options;
     const decoder = { registry, unknownType, memo, cache };
     this.events = new BlockReader({
       pattern: this.pattern,
       tracker: this.tracker,
       decoder,
       memo,
+      recent,
       onGaps: (gaps) => this.tell(gaps),
       onBroken: (error) => this.malformed(error),
     });
@@ -115,46 +120,22 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
 
   /** Events one by one. Errors: see `EventClient.events`. */
   [Symbol.asyncIterator](): AsyncIterator<MeshEvent<T>> {
-    const batches = this.batches();
-    let batch: readonly MeshEvent<T>[] = [];
-    let at = 0;
-    const next = async (): Promise<IteratorResult<MeshEvent<T>>> => {
-      while (at >= batch.length) {
-        const step = await batches.next();
-        if (step.done) return { done: true, value: undefined };
-        batch = step.value;
-        at = 0;
-      }
-      return { done: false, value: batch[at++]! };
-    };
-    return {
-      next,
-      return: async () => {
-        // A generator that is waiting for the wire runs its cleanup only when the wait ends.
-        this.ended.abort();
-        await batches.return(undefined);
-        this.gaps.complete();
-        return { done: true, value: undefined };
-      },
-    };
+    return new BatchIterator(
+      (take) => this.forEachBatch(take),
+      () => this.ended.abort(),
+    );
   }
 
   /**
    * All events that lie ready, at once; resolves when the stream has ended. For code on the path of every event. A
    * promise that `take` gives is waited for before the next batch is read.
    */
-  async forEachBatch(take: (batch: readonly MeshEvent<T>[]) => void | Promise<void>): Promise<void> {
-    for await (const batch of this.batches()) {
-      const taken = take(batch);
-      if (taken !== undefined) await taken;
-    }
-  }
-
-  private async *batches(): AsyncGenerator<readonly MeshEvent<T>[]> {
+  async forEachBatch(take: TakeBatch<T>): Promise<void> {
     if (this.started) throw new MeshError('failed-precondition', 'this stream is read already; call events() again');
     this.started = true;
-    const { signals, cache } = this.options;
+    const { signals, cache, recent } = this.options;
     cache.join();
+    recent.join();
     const end = (): void => this.ended.abort();
     for (const signal of signals) {
       if (signal.aborted) end();
@@ -164,7 +145,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       for (let attempt = 0; !this.ended.signal.aborted; attempt++) {
         const before = this.received;
         const beganMs = performance.now();
-        yield* this.connect();
+        await this.connect((events) => taken(take, events));
         // It was really up, so the next attempts start quick again; a stream that ends at once must not be hurried.
         if (this.received > before || performance.now() - beganMs > longestBackoffMs) attempt = 0;
         await pause(backoffMs(attempt), this.ended.signal);
@@ -172,13 +153,14 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     } finally {
       for (const signal of signals) signal.removeEventListener('abort', end);
       cache.leave();
+      recent.leave();
       this.ended.abort();
       this.gaps.complete();
     }
   }
 
   /** One connection's worth of events; returns when it is lost, throws what is final. */
-  private async *connect(): AsyncGenerator<readonly MeshEvent<T>[]> {
+  private async connect(take: TakeBatch<T>): Promise<void> {
     const { connection } = this.options;
     const { channel, givenUp, release } = connection.lend();
     const cancel = new AbortController();
@@ -195,11 +177,15 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
         keepLast: this.options.request.overflow === 'latest' && !isWildcard(this.pattern),
       });
       this.begin(await stream.headers);
-      yield* this.read(stream);
+      await stream.receive((blocks) => {
+        const events = this.read(blocks);
+        return events.length === 0 ? undefined : take(events);
+      });
       this.interrupted(
         new MeshError('unavailable', `${this.options.service} at ${connection.address} ended the stream`),
       );
     } catch (error) {
+      if (error instanceof TakeFailure) throw error.cause;
       if (this.ended.signal.aborted) return;
       const failure = givenUp.aborted ? MeshError.from(givenUp.reason) : MeshError.from(error);
       if (finalCodes.has(failure.code)) {
@@ -215,21 +201,16 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     }
   }
 
-  private async *read(stream: IncomingStream): AsyncGenerator<readonly MeshEvent<T>[]> {
+  private read(blocks: readonly MessageBlock[]): readonly MeshEvent<T>[] {
     const { clock, connection, service } = this.options;
-    for await (const blocks of stream) {
-      connection.heard();
-      const received = {
-        stamp: clock.monotonic(),
-        clockName: clock.monotonicName,
-        semantics: semantics.clientReceive,
-      };
-      const events: MeshEvent<T>[] = [];
-      const origin = { publisher: service, received };
-      for (const block of blocks) this.events.read(block, origin, events, { isFarmNg: this.epoch === undefined });
-      this.received += events.length;
-      if (events.length > 0) yield events;
-    }
+    connection.heard();
+    const received = { stamp: clock.monotonic(), clockName: clock.monotonicName, semantics: semantics.clientReceive };
+    const origin = { publisher: service, received };
+    const isFarmNg = this.epoch === undefined;
+    const [first, ...more] = blocks.map((block) => this.events.read<T>(block, origin, { isFarmNg }));
+    const events = more.length === 0 ? first! : first!.concat(...more);
+    this.received += events.length;
+    return events;
   }
 
   /** One broken event must not cost those behind it; a stream begun anew would only bring it again. */
@@ -296,5 +277,21 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
   private resume(): Resume | undefined {
     if (this.epoch !== undefined) return { epoch: this.epoch, next: this.tracker.next };
     return this.options.request.history === true ? fromHistory : undefined;
+  }
+}
+
+type TakeBatch<T> = (batch: readonly MeshEvent<T>[]) => void | Promise<void>;
+
+/** The program failed, not the stream. */
+class TakeFailure extends Error {}
+
+function taken<T>(take: TakeBatch<T>, batch: readonly MeshEvent<T>[]): void | Promise<void> {
+  const fail = (cause: unknown): never => {
+    throw new TakeFailure('', { cause });
+  };
+  try {
+    return take(batch)?.catch(fail);
+  } catch (error) {
+    return fail(error);
   }
 }

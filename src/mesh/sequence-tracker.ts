@@ -85,17 +85,17 @@ export class SequenceTracker {
   }
 
   /**
-   * Whether an event is the one expected next on its path, which is the rule; then that is all there is to it.
-   * Otherwise nothing has changed, and `received` is to be told.
+   * Whether an event is the one expected next on its path, which is the rule; then that is all there is to it, and to
+   * those of the `count` that come behind it one by one. Otherwise nothing has changed, and `received` is to be told.
    */
-  follows(path: string, sequence: number): boolean {
+  follows(path: string, sequence: number, count: number): boolean {
     if (path !== this.lastPath || this.lastPosition === undefined) {
       this.lastPosition = this.positions.get(path);
       this.lastPath = path;
     }
     const position = this.lastPosition;
     if (position === undefined || sequence !== position.next || position.reason !== 'dropped') return false;
-    position.next = sequence + 1;
+    position.next = sequence + count;
     return true;
   }
 

@@ -1,4 +1,5 @@
 import { MeshError } from '../base/errors.js';
+import type { Memory } from '../http2/memory.js';
 import { framePrefixBytes } from './frames.js';
 import type { MessageBlock } from './types.js';
 
@@ -25,33 +26,37 @@ export class FrameReader {
   }
 
   /**
-   * Adds the messages that `chunk` completes to `blocks`.
+   * Adds the messages that the bytes from `start` to `end` complete to `blocks`; holds the memory where some lie in it.
    * Errors: `resource-exhausted` for a message over the limit, `internal` for a compressed one, which nobody asked for.
    */
-  read(chunk: Buffer, blocks: MessageBlock[]): void {
-    let at = this.held > 0 ? this.complete(chunk, blocks) : 0;
+  read(memory: Memory, start: number, end: number, blocks: MessageBlock[]): void {
+    const { bytes } = memory;
+    let at = this.held > 0 ? this.complete(bytes, start, end, blocks) : start;
     const bounds: number[] = [];
-    while (chunk.length - at >= framePrefixBytes) {
-      const end = at + framePrefixBytes + this.messageLength(chunk, at);
-      if (end > chunk.length) break;
-      bounds.push(at + framePrefixBytes, end);
-      at = end;
+    while (end - at >= framePrefixBytes) {
+      const next = at + framePrefixBytes + this.messageLength(bytes, at);
+      if (next > end) break;
+      bounds.push(at + framePrefixBytes, next);
+      at = next;
     }
-    if (bounds.length > 0) blocks.push({ bytes: chunk, bounds });
-    if (at < chunk.length) this.begin(chunk, at);
+    if (at < end) this.begin(bytes, at, end);
+    if (bounds.length === 0) return;
+    memory.hold();
+    blocks.push({ bytes, bounds, memory });
   }
 
-  /** Adds to the frame begun; gives where in `chunk` it ends. */
-  private complete(chunk: Buffer, blocks: MessageBlock[]): number {
-    let at = 0;
+  /** Adds to the frame begun; gives where it ends. */
+  private complete(bytes: Buffer, start: number, end: number, blocks: MessageBlock[]): number {
+    let at = start;
     if (this.frame === undefined) {
-      at = chunk.copy(this.prefix, this.held, 0, framePrefixBytes - this.held);
-      this.held += at;
+      const copied = bytes.copy(this.prefix, this.held, at, Math.min(end, at + framePrefixBytes - this.held));
+      this.held += copied;
+      at += copied;
       if (this.held < framePrefixBytes) return at;
       this.frame = Buffer.allocUnsafe(this.messageLength(this.prefix, 0));
     }
     const { frame } = this;
-    const copied = chunk.copy(frame, this.held - framePrefixBytes, at);
+    const copied = bytes.copy(frame, this.held - framePrefixBytes, at, end);
     this.held += copied;
     at += copied;
     if (this.held === framePrefixBytes + frame.length) {
@@ -63,14 +68,14 @@ export class FrameReader {
   }
 
   /** Keeps what stands from `at` on: less than a frame. */
-  private begin(chunk: Buffer, at: number): void {
-    this.held = chunk.length - at;
+  private begin(bytes: Buffer, at: number, end: number): void {
+    this.held = end - at;
     if (this.held < framePrefixBytes) {
-      chunk.copy(this.prefix, 0, at);
+      bytes.copy(this.prefix, 0, at, end);
       return;
     }
-    this.frame = Buffer.allocUnsafe(this.messageLength(chunk, at));
-    chunk.copy(this.frame, 0, at + framePrefixBytes);
+    this.frame = Buffer.allocUnsafe(this.messageLength(bytes, at));
+    bytes.copy(this.frame, 0, at + framePrefixBytes, end);
   }
 
   private messageLength(bytes: Buffer, at: number): number {

@@ -1,5 +1,5 @@
-import { type ClientHttp2Session, connect, constants } from 'node:http2';
 import { MeshError } from '../base/errors.js';
+import { ClientConnection } from '../http2/client-connection.js';
 import { clientTls, type TlsFiles } from './credentials.js';
 
 // A camera frame of 1 MiB should travel without waiting for the reader's permission in the middle.
@@ -7,32 +7,44 @@ const streamWindowBytes = 2 * 1024 * 1024;
 const connectionWindowBytes = 32 * 1024 * 1024;
 const connectTimeoutMs = 5_000;
 
-/** The HTTP/2 session of a channel: made when needed, made anew when it broke. */
+/** The HTTP/2 connection of a channel: made when needed, made anew when it broke. */
 export class Http2Connection {
   /** `host:port` as an HTTP authority. */
   readonly authority: string;
   readonly scheme: 'http' | 'https';
+  private readonly host: string;
+  private readonly port: number;
   private readonly tls: TlsFiles | undefined;
-  private session: ClientHttp2Session | undefined;
-  private connecting: Promise<ClientHttp2Session> | undefined;
+  private readonly onRetire: (session: ClientConnection) => void;
+  private session: ClientConnection | undefined;
+  private connecting: Promise<ClientConnection> | undefined;
   private closed = false;
-  /** Sessions whose server has answered in HTTP/2. */
-  private readonly answered = new WeakSet<ClientHttp2Session>();
 
-  constructor(host: string, port: number, tls: TlsFiles | undefined) {
+  /** @param onRetire Called when a session takes no new calls any more. */
+  constructor(
+    host: string,
+    port: number,
+    options: { tls: TlsFiles | undefined; onRetire: Http2Connection['onRetire'] },
+  ) {
     this.authority = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    this.scheme = tls === undefined ? 'http' : 'https';
-    this.tls = tls;
+    this.host = host;
+    this.port = port;
+    this.tls = options.tls;
+    this.scheme = this.tls === undefined ? 'http' : 'https';
+    this.onRetire = options.onRetire;
   }
 
   /** The session that takes calls, if there is one now. */
-  get current(): ClientHttp2Session | undefined {
+  get current(): ClientConnection | undefined {
     const { session } = this;
-    return session === undefined || session.closed || session.destroyed ? undefined : session;
+    if (session === undefined || session.takesStreams) return session;
+    // One without numbers for new streams, after a day or two of a busy client.
+    this.retire(session);
+    return undefined;
   }
 
   /** A session that takes calls. Errors: `unavailable` when the server cannot be reached. */
-  ready(): ClientHttp2Session | Promise<ClientHttp2Session> {
+  ready(): ClientConnection | Promise<ClientConnection> {
     if (this.closed) throw new MeshError('unavailable', `the channel to ${this.authority} is closed`);
     const { current } = this;
     if (current !== undefined) return current;
@@ -43,61 +55,61 @@ export class Http2Connection {
   }
 
   /** Why the calls of a session that is gone have ended. */
-  lost(session: ClientHttp2Session): MeshError {
-    const what = `the connection to ${this.authority} was lost`;
-    if (this.answered.has(session)) return new MeshError('unavailable', what);
+  lost(session: ClientConnection): MeshError {
+    const { reason } = session;
+    const what = `the connection to ${this.authority} was lost${reason === undefined ? '' : `: ${reason.message}`}`;
+    if (session.answered || this.closed) return new MeshError('unavailable', what, { cause: reason });
     const hint =
       this.tls === undefined
         ? 'does it ask for TLS (--tls-ca)?'
         : 'does it speak TLS, and does it ask for a client certificate (--tls-cert, --tls-key) of its own authority?';
-    return new MeshError('unavailable', `${what} before it said anything; ${hint}`);
+    return new MeshError('unavailable', `${what} before it said anything; ${hint}`, { cause: reason });
   }
 
   close(): void {
     this.closed = true;
-    this.session?.destroy(new Error('the channel was closed'), constants.NGHTTP2_CANCEL);
+    this.session?.destroy(new Error('the channel was closed'));
     this.session = undefined;
   }
 
-  private connect(): Promise<ClientHttp2Session> {
-    const tls = this.tls === undefined ? {} : clientTls(this.tls);
-    const session = connect(`${this.scheme}://${this.authority}`, {
-      ...tls,
-      settings: { enablePush: false, initialWindowSize: streamWindowBytes, maxFrameSize: 1024 * 1024 },
-      // Node's default of 10 MB would end sessions that carry many streams.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-    });
-    // Its streams hear of a broken session; nothing is to be done here but not to crash.
-    session.on('error', () => undefined);
-    session.once('remoteSettings', () => this.answered.add(session));
+  private connect(): Promise<ClientConnection> {
+    const { host, port, authority } = this;
     return new Promise((resolve, reject) => {
-      const fail = (error: Error): void => {
-        clearTimeout(timer);
-        session.destroy();
-        reject(
-          new MeshError('unavailable', `cannot connect to ${this.authority}: ${reasonOf(error)}`, { cause: error }),
-        );
-      };
-      const timer = setTimeout(() => fail(new Error(`no answer within ${connectTimeoutMs} ms`)), connectTimeoutMs);
-      session.once('error', fail);
-      session.once('connect', () => {
-        clearTimeout(timer);
-        if (this.closed) return fail(new Error('the channel was closed'));
-        session.off('error', fail);
-        // The server has announced that it goes away: new calls need a new session.
-        session.once('goaway', () => this.retire(session));
-        session.once('close', () => this.retire(session));
-        session.setLocalWindowSize(connectionWindowBytes);
-        this.session = session;
-        resolve(session);
+      const session = new ClientConnection({
+        host,
+        port,
+        tls: this.tls === undefined ? undefined : clientTls(this.tls),
+        streamWindowBytes,
+        connectionWindowBytes,
+        onOpen: () => {
+          clearTimeout(timer);
+          if (this.closed) {
+            session.destroy(new Error('the channel was closed'));
+            return;
+          }
+          this.session = session;
+          resolve(session);
+        },
+        onGoaway: () => this.retire(session),
+        onClosed: () => {
+          clearTimeout(timer);
+          this.retire(session);
+          const { reason } = session;
+          const why = reason === undefined ? 'it hung up' : reasonOf(reason);
+          reject(new MeshError('unavailable', `cannot connect to ${authority}: ${why}`, { cause: reason }));
+        },
       });
+      const giveUp = (): void => session.destroy(new Error(`no answer within ${connectTimeoutMs} ms`));
+      const timer = setTimeout(giveUp, connectTimeoutMs);
     });
   }
 
   /** Leaves a session to the calls that it has; new ones get another. */
-  retire(session: ClientHttp2Session): void {
-    if (this.session === session) this.session = undefined;
-    session.close();
+  private retire(session: ClientConnection): void {
+    if (this.session !== session) return;
+    this.session = undefined;
+    this.onRetire(session);
+    session.leave();
   }
 }
 

@@ -1,5 +1,5 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http2';
 import { MeshError } from '../base/errors.js';
+import type { HeaderFields } from '../http2/header-decoder.js';
 import { isOk, refusalOf } from './status.js';
 import type { Headers } from './types.js';
 
@@ -18,8 +18,8 @@ export function requestHeaders(
   path: string,
   headers: Headers,
   timeoutMs: number | undefined,
-): OutgoingHttpHeaders {
-  const all: OutgoingHttpHeaders = {
+): [name: string, value: string][] {
+  const all: Record<string, string> = {
     ':method': 'POST',
     ':scheme': scheme,
     ':authority': authority,
@@ -33,11 +33,11 @@ export function requestHeaders(
   for (const [name, value] of Object.entries(headers)) {
     all[name] = typeof value === 'string' ? value : Buffer.from(value).toString('base64');
   }
-  return all;
+  return Object.entries(all);
 }
 
 /** What a server sent ahead of its messages. Values of `-bin` headers become bytes. */
-export function responseHeaders(headers: IncomingHttpHeaders): Headers {
+export function responseHeaders(headers: HeaderFields): Headers {
   const entries = Object.entries(headers)
     .filter(([name, value]) => !name.startsWith(':') && value !== undefined)
     .map(([name, value]) => {
@@ -49,7 +49,7 @@ export function responseHeaders(headers: IncomingHttpHeaders): Headers {
 }
 
 /** Undefined when the response can be one of gRPC; otherwise what it is instead. */
-export function notGrpc(headers: IncomingHttpHeaders, peer: string): MeshError | undefined {
+export function notGrpc(headers: HeaderFields, peer: string): MeshError | undefined {
   const status = Number(headers[':status']);
   const contentType = headers['content-type'] ?? '';
   if (status === 200 && contentType.startsWith('application/grpc')) return undefined;
@@ -63,7 +63,7 @@ export function notGrpc(headers: IncomingHttpHeaders, peer: string): MeshError |
  * `ownVersion`, the message says both.
  */
 export function trailersError(
-  trailers: IncomingHttpHeaders,
+  trailers: HeaderFields,
   peer: string,
   ownVersion?: string | Uint8Array,
 ): MeshError | undefined {

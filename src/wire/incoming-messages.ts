@@ -1,18 +1,23 @@
-import type { MeshError } from '../base/errors.js';
+import { MeshError } from '../base/errors.js';
 import type { Headers, IncomingStream, MessageBlock } from './types.js';
+
+type Take = (blocks: readonly MessageBlock[]) => void | Promise<void>;
 
 // What may lie unread before the sender is stopped.
 const highWaterBytes = 256 * 1024;
 
-/** The messages of a call between the connection that brings them and the program that iterates them. */
+/** The messages of a call between the connection that brings them and the program that takes them. */
 export class IncomingMessages implements IncomingStream {
   readonly headers: Promise<Headers>;
   private resolveHeaders!: (headers: Headers) => void;
   private rejectHeaders!: (error: MeshError) => void;
+  private take: Take | undefined;
+  private done: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
+  /** What was given is not taken yet. */
+  private busy = false;
   private ready: MessageBlock[] = [];
   private readyBytes = 0;
-  private finished: { error: MeshError | undefined } | undefined;
-  private wake: (() => void) | undefined;
+  private finished: { readonly error: MeshError | undefined } | undefined;
   private room: () => void = () => undefined;
   private endListeners: (() => void)[] = [];
   private readonly keepLast: boolean;
@@ -23,7 +28,7 @@ export class IncomingMessages implements IncomingStream {
       this.resolveHeaders = resolve;
       this.rejectHeaders = reject;
     });
-    // Whoever iterates sees the same failure; a reader that ignores the headers must not crash the process.
+    // Whoever takes messages sees the same failure; a reader that ignores the headers must not crash the process.
     this.headers.catch(() => undefined);
   }
 
@@ -43,23 +48,25 @@ export class IncomingMessages implements IncomingStream {
   }
 
   /** Takes messages that came in `bytes` of the stream. False: enough, stop the sender until `onRoom`. */
-  push(blocks: MessageBlock[], bytes: number): boolean {
+  push(arrived: MessageBlock[], bytes: number): boolean {
     // What is on its way when a call is given up still arrives.
     if (this.finished !== undefined) return true;
+    const blocks = this.keepLast ? [lastMessage(arrived)] : arrived;
+    if (this.take !== undefined && !this.busy && this.ready.length === 0) {
+      this.give(blocks);
+      return true;
+    }
     if (this.keepLast) {
-      const { bytes: memory, bounds } = blocks.at(-1)!;
-      this.ready = [{ bytes: memory, bounds: bounds.slice(-2) }];
-      this.wake?.();
+      this.ready = blocks;
       return true;
     }
     if (this.ready.length === 0) this.ready = blocks;
     else this.ready.push(...blocks);
     this.readyBytes += bytes;
-    this.wake?.();
     return this.readyBytes < highWaterBytes;
   }
 
-  /** The call ended: what came before is still read. */
+  /** The call ended: what came before is still taken. */
   end(error: MeshError | undefined): void {
     if (this.finished !== undefined) return;
     this.finished = { error };
@@ -68,10 +75,10 @@ export class IncomingMessages implements IncomingStream {
     const listeners = this.endListeners;
     this.endListeners = [];
     for (const listener of listeners) listener();
-    this.wake?.();
+    this.goOn();
   }
 
-  /** The call is given up: what was not read is thrown away. */
+  /** The call is given up: what was not taken is thrown away. */
   fail(error: MeshError): void {
     if (this.finished !== undefined) return;
     this.ready = [];
@@ -87,28 +94,57 @@ export class IncomingMessages implements IncomingStream {
     else this.endListeners.push(listener);
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<readonly MessageBlock[]> {
+  receive(take: Take): Promise<void> {
+    if (this.take !== undefined) throw new MeshError('internal', 'the messages of a call are taken already');
+    return new Promise((resolve, reject) => {
+      this.done = { resolve, reject };
+      this.take = take;
+      this.goOn();
+    });
+  }
+
+  private give(blocks: readonly MessageBlock[]): void {
     try {
-      while (true) {
-        if (this.ready.length > 0) {
-          const blocks = this.ready;
-          const wasFull = this.readyBytes >= highWaterBytes;
-          this.ready = [];
-          this.readyBytes = 0;
-          if (wasFull) this.room();
-          yield blocks;
-        } else if (this.finished !== undefined) {
-          if (this.finished.error !== undefined) throw this.finished.error;
-          return;
-        } else {
-          await new Promise<void>((resolve) => {
-            this.wake = resolve;
-          });
-          this.wake = undefined;
-        }
-      }
-    } finally {
-      this.end(undefined);
+      const taken = this.take!(blocks);
+      if (taken === undefined) return;
+      this.busy = true;
+      taken.then(
+        () => {
+          this.busy = false;
+          this.goOn();
+        },
+        (error) => this.broke(error),
+      );
+    } catch (error) {
+      this.broke(error);
     }
   }
+
+  /** Gives what lay ready, then the end. */
+  private goOn(): void {
+    while (this.take !== undefined && !this.busy && this.ready.length > 0) {
+      const blocks = this.ready;
+      const wasFull = this.readyBytes >= highWaterBytes;
+      this.ready = [];
+      this.readyBytes = 0;
+      if (wasFull) this.room();
+      this.give(blocks);
+    }
+    if (this.finished === undefined || this.busy || this.ready.length > 0) return;
+    const { error } = this.finished;
+    if (error === undefined) this.done?.resolve();
+    else this.done?.reject(error);
+  }
+
+  /** Whoever takes the messages failed. */
+  private broke(error: unknown): void {
+    this.ready = [];
+    this.done?.reject(error);
+    this.end(undefined);
+  }
+}
+
+function lastMessage(blocks: readonly MessageBlock[]): MessageBlock {
+  const { bytes, bounds } = blocks.at(-1)!;
+  return { bytes, bounds: bounds.slice(-2) };
 }

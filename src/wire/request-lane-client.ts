@@ -1,5 +1,9 @@
-import { type ClientHttp2Session, type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2';
 import { MeshError } from '../base/errors.js';
+import type { ClientConnection } from '../http2/client-connection.js';
+import type { ClientStream } from '../http2/client-stream.js';
+import { errorCodes } from '../http2/frames.js';
+import type { HeaderFields } from '../http2/header-decoder.js';
+import type { Memory } from '../http2/memory.js';
 import { DeadlineSweep } from './deadline-sweep.js';
 import { FrameReader } from './frame-reader.js';
 import { framePrefix } from './frames.js';
@@ -53,9 +57,9 @@ interface Pending {
  * waits is settled, once, with `unavailable`.
  */
 export class RequestLaneClient {
-  readonly session: ClientHttp2Session;
+  readonly session: ClientConnection;
   private readonly options: RequestLaneOptions;
-  private readonly call: ClientHttp2Stream;
+  private readonly call: ClientStream;
   private readonly reader = new FrameReader(maxReplyMessageBytes);
   private readonly deadlines = new DeadlineSweep((nowMs) => this.expire(nowMs));
   private readonly pending = new Map<number, Pending>();
@@ -69,24 +73,22 @@ export class RequestLaneClient {
   private flushing = false;
   private full = false;
 
-  /** Asks for the lane. Errors: whatever a session that takes no more calls throws. */
-  constructor(session: ClientHttp2Session, options: RequestLaneOptions) {
+  /** Asks for the lane. */
+  constructor(session: ClientConnection, options: RequestLaneOptions) {
     this.session = session;
     this.options = options;
     const { address, scheme, headers } = options;
-    this.call = session.request(requestHeaders(address, scheme, lanePath, headers, undefined));
-    this.call.on('response', (responded) => this.begin(responded));
-    this.call.on('trailers', (trailers) => this.heardTrailers(trailers));
-    this.call.on('data', (chunk: Buffer) => this.read(chunk));
-    this.call.on('drain', () => {
-      this.full = false;
-      this.flush();
+    this.call = session.request(requestHeaders(address, scheme, lanePath, headers, undefined), {
+      headers: (fields) => this.begin(fields),
+      data: (memory, start, end) => this.read(memory, start, end),
+      trailers: (fields) => this.heardTrailers(fields),
+      drained: () => {
+        this.full = false;
+        this.flush();
+      },
+      ended: () => this.finish(),
+      closed: () => this.finish(),
     });
-    // `close` follows each of these.
-    this.call.on('error', () => undefined);
-    this.call.on('end', () => this.finish());
-    this.call.on('close', () => this.finish());
-    session.once('goaway', this.leave);
   }
 
   /** Whether it takes this request now. */
@@ -129,13 +131,13 @@ export class RequestLaneClient {
   }
 
   /** Takes no more requests, and ends when the last has its reply. */
-  readonly leave = (): void => {
+  leave(): void {
     if (this.state === 'over') return;
     this.state = 'leaving';
     this.endWhenDone();
-  };
+  }
 
-  private begin(headers: IncomingHttpHeaders): void {
+  private begin(headers: HeaderFields): void {
     const limit = Number(headers[laneBytesHeader]);
     if (headers['grpc-status'] !== undefined) this.heardTrailers(headers);
     if (notGrpc(headers, this.options.address) !== undefined || !Number.isSafeInteger(limit) || limit <= 0) {
@@ -144,12 +146,12 @@ export class RequestLaneClient {
       this.finish();
       return;
     }
-    this.peerVersion = headers[versionHeader] as string | undefined;
+    this.peerVersion = headers[versionHeader];
     this.messageBytes = Math.min(limit, laneMessageBytes);
     if (this.state === 'asking') this.state = 'open';
   }
 
-  private heardTrailers(headers: IncomingHttpHeaders): void {
+  private heardTrailers(headers: HeaderFields): void {
     this.trailers = trailersError(headers, this.options.address);
     // A lane that fails by itself would fail the next requests, too.
     this.refused = this.trailers !== undefined && this.trailers.code !== 'unavailable';
@@ -193,11 +195,11 @@ export class RequestLaneClient {
     if (this.state === 'leaving') this.endWhenDone();
   }
 
-  private read(chunk: Buffer): void {
+  private read(memory: Memory, start: number, end: number): void {
     if (this.state === 'over') return;
     try {
       const blocks: MessageBlock[] = [];
-      this.reader.read(chunk, blocks);
+      this.reader.read(memory, start, end, blocks);
       for (const { bytes, bounds } of blocks) {
         for (let index = 0; index < bounds.length; index += 2) {
           readReplies(bytes.subarray(bounds[index], bounds[index + 1]), (reply) => this.take(reply));
@@ -272,12 +274,11 @@ export class RequestLaneClient {
     this.state = 'over';
     this.deadlines.close();
     this.waiting = [];
-    this.session.off('goaway', this.leave);
     // What the server does not read any more must not keep the call open.
-    if (!this.call.closed) this.call.close(constants.NGHTTP2_CANCEL);
+    this.call.close(errorCodes.cancel);
     if (this.pending.size === 0) return;
     const { address } = this.options;
-    const what = this.session.destroyed
+    const what = this.session.closed
       ? `the connection to ${address} was lost`
       : `${address} ended the request lane before it answered`;
     const why = this.trailers === undefined ? '' : `: ${this.trailers.message}`;

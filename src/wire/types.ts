@@ -1,4 +1,5 @@
 import type { MeshError } from '../base/errors.js';
+import type { Memory } from '../http2/memory.js';
 
 /*
  * The narrow interface between the mesh and what carries it. Nothing above this folder knows gRPC or HTTP/2;
@@ -67,12 +68,20 @@ export interface CallOptions {
 export interface MessageBlock {
   readonly bytes: Buffer;
   readonly bounds: readonly number[];
+  /** Memory that can be released by whoever keeps nothing of it; none where it is of the message alone. */
+  readonly memory?: Memory;
 }
 
-/** The messages of a `subscribe` call, as they arrive: each step is all that lay ready, never empty. */
-export interface IncomingStream extends AsyncIterable<readonly MessageBlock[]> {
+/** The messages of a `subscribe` call, as they arrive. */
+export interface IncomingStream {
   /** Resolves with the response headers; rejects when the call ends without any. */
   readonly headers: Promise<Headers>;
+  /**
+   * Gives all messages that lie ready, at once, and never none; can be called once. A promise that `take` gives is
+   * waited for before the next; meanwhile the sender is stopped. Resolves when the call has ended well; an error that
+   * `take` throws ends the call, and is thrown.
+   */
+  receive(take: (blocks: readonly MessageBlock[]) => void | Promise<void>): Promise<void>;
 }
 
 /** The client's end of one connection to a server; connects when first used, and again after a failure. */
@@ -80,7 +89,7 @@ export interface WireChannel {
   /** `host:port`, for messages. */
   readonly address: string;
   unary(method: WireMethod, request: Uint8Array, options: CallOptions): Promise<Buffer>;
-  /** Reads with back pressure: a reader that stops iterating stops the sender. */
+  /** Reads with back pressure: a reader that takes nothing stops the sender. */
   stream(method: WireMethod, request: Uint8Array, options: CallOptions): IncomingStream;
   /** Drops the connection; calls under way end with `unavailable`. Can be called twice. */
   close(): void;

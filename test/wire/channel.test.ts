@@ -131,12 +131,9 @@ test('a connection that has no more numbers for calls is replaced', async () => 
     reply(stream, frame('x'), { 'grpc-status': '0' });
   });
   await ask(channel);
-  // biome-ignore lint/complexity/useLiteralKeys: the way to a private field.
-  const session = await channel['connection'].ready();
-  // Node has it; its types do not.
-  (session as never as { setNextStreamID(id: number): void }).setNextStreamID(2 ** 31 - 1);
+  // biome-ignore lint/complexity/useLiteralKeys: the way to private fields.
+  (await channel['connection'].ready())['lastId'] = 2 ** 31 - 3;
   await ask(channel);
-  await expect(ask(channel)).rejects.toMatchObject({ code: 'unavailable' });
   await ask(channel);
   expect(sessions.size).toBe(2);
 });
@@ -161,10 +158,12 @@ test('a reader that stops stops the sender', async () => {
   }
   // What the windows and the reader's buffer hold, some 2.3 MB, and not more.
   expect(written * 905).toBeLessThan(4 * 1024 * 1024);
-  for await (const messages of stream) {
-    expect(messages.length).toBeGreaterThan(0);
-    if (written > before) break;
-  }
+  const enough = new Error('the sender goes on');
+  const received = stream.receive((blocks) => {
+    expect(blocks.length).toBeGreaterThan(0);
+    if (written > before) throw enough;
+  });
+  await expect(received).rejects.toBe(enough);
 });
 
 test('a closed channel ends what is under way, and takes nothing new', async () => {
@@ -218,7 +217,9 @@ test.each([false, true])('what a server writes arrives in order and whole (publi
   });
   const stream = channel.stream('subscribe', new Uint8Array(0), {});
   const read: Buffer[] = [];
-  for await (const blocks of stream) read.push(...messagesOf(blocks));
+  await stream.receive((blocks) => {
+    read.push(...messagesOf(blocks));
+  });
   expect(read.map(({ length }) => length)).toEqual(Array.from({ length: 140 }, (_, at) => sizes[at % sizes.length]));
   expect(read.every((message, at) => message.every((byte) => byte === at))).toBe(true);
 });

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { ownMemory } from '../../src/http2/memory.js';
 import { FrameReader } from '../../src/wire/frame-reader.js';
 import { FrameMemory, framePrefix } from '../../src/wire/frames.js';
 import type { MessageBlock } from '../../src/wire/types.js';
@@ -16,8 +17,11 @@ test('messages come out as they went in, however the bytes are cut', () => {
       const reader = new FrameReader(300);
       const read: MessageBlock[] = [];
       for (let at = 0, piece = 0; at < bytes.length; piece++) {
-        const end = at + cuts[piece % cuts.length]!;
-        reader.read(bytes.subarray(at, end), read);
+        const end = Math.min(bytes.length, at + cuts[piece % cuts.length]!);
+        const before = read.length;
+        const held = vi.fn();
+        reader.read({ bytes, hold: held, release: () => undefined }, at, end, read);
+        expect(held.mock.calls.length > 0).toBe(read.slice(before).some((block) => block.bytes === bytes));
         at = end;
       }
       expect(messagesOf(read).map((message) => [...message])).toEqual(sent.map((message) => [...message]));
@@ -31,9 +35,9 @@ test('every single cut of two messages', () => {
   for (let cut = 0; cut <= bytes.length; cut++) {
     const reader = new FrameReader(10);
     const read: MessageBlock[] = [];
-    reader.read(bytes.subarray(0, cut), read);
+    reader.read(ownMemory(bytes), 0, cut, read);
     expect(reader.atBoundary).toBe([0, 10, 21].includes(cut));
-    reader.read(bytes.subarray(cut), read);
+    reader.read(ownMemory(bytes), cut, bytes.length, read);
     expect(messagesOf(read).map(String)).toEqual(['first', 'second']);
   }
 });
@@ -43,14 +47,14 @@ test('a message over the limit is refused as soon as its length is known, howeve
   for (let cut = 0; cut <= prefix.length; cut++) {
     const reader = new FrameReader(10);
     expect(() => {
-      reader.read(prefix.subarray(0, cut), []);
-      reader.read(prefix.subarray(cut), []);
+      reader.read(ownMemory(prefix), 0, cut, []);
+      reader.read(ownMemory(prefix), cut, prefix.length, []);
     }).toThrow(/a message of 11 bytes came; the limit is 10/);
   }
 });
 
 test('a compressed message, which nobody asked for, is an error', () => {
-  expect(() => new FrameReader(10).read(Buffer.from([1, 0, 0, 0, 1, 65]), [])).toThrow(/compressed/);
+  expect(() => new FrameReader(10).read(ownMemory(Buffer.from([1, 0, 0, 0, 1, 65])), 0, 6, [])).toThrow(/compressed/);
 });
 
 test('memory is given once, piece by piece, and a large piece has memory of its own', () => {

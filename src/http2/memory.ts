@@ -1,0 +1,14 @@
+/**
+ * Bytes that came over a connection. Whoever needs them for longer than the call that brings them holds them; what
+ * nobody holds, or everybody has released, may be written over. Holding without an end is fine: it costs an allocation.
+ */
+export interface Memory {
+  readonly bytes: Buffer;
+  hold(): void;
+  release(): void;
+}
+
+/** Bytes that nobody writes over. */
+export function ownMemory(bytes: Buffer): Memory {
+  return { bytes, hold: () => undefined, release: () => undefined };
+}

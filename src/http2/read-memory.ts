@@ -1,0 +1,58 @@
+import { type Memory, ownMemory } from './memory.js';
+
+// What one read brings at most.
+const readBytes = 64 * 1024;
+// Less than this is copied out, so that an event that somebody keeps holds little besides itself.
+const copyBelowBytes = 32 * 1024;
+// What a burst has needed stays for the next one.
+const maxFree = 4;
+
+/** Where a connection reads to. Memory is used again as soon as nobody needs what it holds. */
+export class ReadMemory {
+  private current = new Piece(this);
+  private free: Piece[] = [];
+
+  /** Where the next read goes. */
+  get next(): Buffer {
+    return this.current.bytes;
+  }
+
+  /** Gives `take` what the last read brought. */
+  filled(length: number, take: (memory: Memory, length: number) => void): void {
+    const { current } = this;
+    if (length < copyBelowBytes) {
+      take(ownMemory(Buffer.from(current.bytes.subarray(0, length))), length);
+      return;
+    }
+    take(current, length);
+    if (current.isHeld) this.current = this.free.pop() ?? new Piece(this);
+  }
+
+  /** A piece that nobody needs any more. */
+  recycle(piece: Piece): void {
+    if (piece !== this.current && this.free.length < maxFree) this.free.push(piece);
+  }
+}
+
+class Piece implements Memory {
+  readonly bytes = Buffer.allocUnsafeSlow(readBytes);
+  private readonly owner: ReadMemory;
+  private holders = 0;
+
+  constructor(owner: ReadMemory) {
+    this.owner = owner;
+  }
+
+  get isHeld(): boolean {
+    return this.holders > 0;
+  }
+
+  hold(): void {
+    this.holders += 1;
+  }
+
+  release(): void {
+    this.holders -= 1;
+    if (this.holders === 0) this.owner.recycle(this);
+  }
+}
