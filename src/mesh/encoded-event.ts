@@ -1,10 +1,8 @@
 import { envelopeSize, writeEnvelope } from '../messages/envelope.js';
 import type { EnvelopeHead, EnvelopeTemplate } from '../messages/envelope-template.js';
+import type { Payload } from '../messages/payload.js';
 import { type FrameMemory, framePrefixBytes, messageOf, writePrefix } from '../wire/frames.js';
 import type { FramedMessage } from '../wire/types.js';
-
-// From here on a copy into the common memory costs more than a write of its own.
-const bodyBytes = 32 * 1024;
 
 /** An event as it goes out: encoded once, framed, and shared by all queues and streams. */
 export class EncodedEvent implements FramedMessage {
@@ -24,14 +22,12 @@ export class EncodedEvent implements FramedMessage {
     path: string,
     memory: FrameMemory,
     template: EnvelopeTemplate,
-    payload: Uint8Array,
+    payload: Payload,
     head: EnvelopeHead,
   ): EncodedEvent {
-    const body = payload.length >= bodyBytes ? payload : undefined;
-    const headBytes = template.headSize(head);
-    const event = EncodedEvent.within(memory, path, head.sequence, headBytes, payload.length, body);
-    const end = template.writeHead(event.bytes, event.start + framePrefixBytes, head);
-    if (body === undefined) event.bytes.set(payload, end);
+    const headBytes = template.headSize(head) + payload.head.length;
+    const event = EncodedEvent.within(memory, path, head.sequence, headBytes, payload.body);
+    event.bytes.set(payload.head, template.writeHead(event.bytes, event.start + framePrefixBytes, head));
     return event;
   }
 
@@ -43,7 +39,7 @@ export class EncodedEvent implements FramedMessage {
     eventBytes: Uint8Array,
     payload: Uint8Array,
   ): EncodedEvent {
-    const event = EncodedEvent.within(memory, path, sequence, envelopeSize(eventBytes, payload), 0);
+    const event = EncodedEvent.within(memory, path, sequence, envelopeSize(eventBytes, payload), undefined);
     writeEnvelope(event.bytes, event.start + framePrefixBytes, eventBytes, payload);
     return event;
   }
@@ -53,12 +49,11 @@ export class EncodedEvent implements FramedMessage {
     path: string,
     sequence: number,
     headBytes: number,
-    payloadBytes: number,
-    body?: Uint8Array,
+    body: Uint8Array | undefined,
   ): EncodedEvent {
-    const frameBytes = framePrefixBytes + headBytes + (body === undefined ? payloadBytes : 0);
+    const frameBytes = framePrefixBytes + headBytes;
     const start = memory.reserve(frameBytes);
-    writePrefix(memory.bytes, start, headBytes + payloadBytes);
+    writePrefix(memory.bytes, start, headBytes + (body?.length ?? 0));
     return new EncodedEvent(path, sequence, memory.bytes, start, start + frameBytes, body);
   }
 

@@ -3,6 +3,7 @@ import { MeshError } from '../base/errors.js';
 import { parseQuery } from '../base/query.js';
 import { listNames } from '../base/suggest.js';
 import type { ServiceConfig } from '../config/types.js';
+import { encodePayload, type Payload } from '../messages/payload.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import { isWildcard, matchesPath, normalizePath, type Uri } from '../messages/uri.js';
 import type { EncodedEvent } from './encoded-event.js';
@@ -73,9 +74,9 @@ export class PublishedPaths {
     return topic;
   }
 
-  encode(topic: Topic, message: unknown): Uint8Array {
+  encode(topic: Topic, message: unknown): Payload {
     try {
-      return this.registry.encode(topic.type, message);
+      return encodePayload(this.registry, topic.type, message);
     } catch (error) {
       const { code, message: what } = MeshError.from(error);
       throw new MeshError(code, `${this.config.name}${topic.path}: ${what}`, { cause: error });

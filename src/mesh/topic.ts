@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.js';
 import { EnvelopeTemplate, encodeStamps } from '../messages/envelope-template.js';
+import type { Payload } from '../messages/payload.js';
 import { semantics, type Timestamp } from '../messages/timestamp.js';
 import { eventUri, type Uri } from '../messages/uri.js';
 import { FrameMemory } from '../wire/frames.js';
@@ -72,9 +73,9 @@ export class Topic {
   }
 
   /** Makes the next event of this path around a payload. */
-  encode(payload: Uint8Array, timestamps: readonly Timestamp[] | undefined): EncodedEvent {
+  encode(payload: Payload, timestamps: readonly Timestamp[] | undefined): EncodedEvent {
     const head = {
-      payloadLength: payload.length,
+      payloadLength: payload.head.length + (payload.body?.length ?? 0),
       sequence: this.next,
       stamps: encodeStamps(timestamps),
       monotonicS: this.clock.monotonic(),
