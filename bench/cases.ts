@@ -34,6 +34,7 @@ const plain: Workload = {
   message: 'bytes',
   payloadBytes: 40,
   subscribers: 1,
+  ownClients: false,
   look: 'sequence',
   style: 'callback',
   dropping: false,
@@ -82,7 +83,13 @@ export const cases: readonly BenchCase[] = [
     { subjects: withPython },
   ),
   flow('fanout-64', 'the same with 64 subscriptions', { subscribers: 64 }),
-  flow('fanout-1000', 'the same with 1,000 subscriptions', { subscribers: 1_000 }),
+  flow(
+    'fanout-64-clients',
+    'the same with 64 subscriptions, each of a client and a connection of its own, so that they have nothing in common',
+    { subscribers: 64, ownClients: true },
+    { subjects: ['furrow', 'grpc-js'] },
+  ),
+  flow('fanout-1000', '1,000 subscriptions of one client', { subscribers: 1_000 }),
   flow('struct-decoded', '16 subscriptions that each decode a `google.protobuf.Struct` of three fields (NATS: JSON)', {
     subscribers: 16,
     message: 'struct',

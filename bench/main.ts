@@ -69,7 +69,8 @@ async function measure(options: Options): Promise<Results> {
         cases: cases.filter(({ workload }) => workload.tls === undefined || certificates !== undefined),
         subjects: able,
         repeats: Number(options.repeats ?? (quick ? 1 : 3)),
-        times: quick ? { warmMs: 250, measureMs: 500 } : { warmMs: 600, measureMs: 1_200 },
+        // Long enough for both ends to be compiled: what runs for hours is not judged by its first second.
+        times: quick ? { warmMs: 750, measureMs: 500 } : { warmMs: 1_500, measureMs: 1_500 },
         quick,
         certificates,
         progress: (done, of, what) => showProgress(`${done + 1}/${of} ${what}`),

@@ -6,6 +6,8 @@ export interface Workload {
   readonly payloadBytes: number;
   /** Subscriptions of the one subscriber process. */
   readonly subscribers: number;
+  /** Whether each of them is of a client, and a connection, of its own. */
+  readonly ownClients: boolean;
   /**
    * What a subscriber looks at in each event: its sequence; the whole envelope and a byte of the payload; the decoded
    * Struct; or the stamp that the publisher wrote into the payload.

@@ -75,7 +75,10 @@ export async function openPublisher(
 
 export async function openSubscriber(workload: Workload, port: number): Promise<SubscriberEnd> {
   const { tls } = workload;
-  const client = new EventClient(configOf(workload, port), { ...(tls === undefined ? {} : { tls: { ca: tls.ca } }) });
+  const open = (): EventClient =>
+    new EventClient(configOf(workload, port), { ...(tls === undefined ? {} : { tls: { ca: tls.ca } }) });
+  const client = open();
+  const others: EventClient[] = [];
   const request = {
     path,
     ...(workload.dropping ? {} : { overflow: 'block' as const, depth: depthFor(workload), blockMs: 10_000 }),
@@ -84,13 +87,15 @@ export async function openSubscriber(workload: Workload, port: number): Promise<
     async subscribe(count, take, { stalled }) {
       for (let index = 0; index < count; index++) {
         const look = looker(workload, index, take);
-        if (stalled || workload.style === 'iterator') read(client, request, look, stalled).catch(fail);
-        else client.subscribe(request).subscribe({ next: look, error: fail });
+        const own = workload.ownClients ? open() : client;
+        if (own !== client) others.push(own);
+        if (stalled || workload.style === 'iterator') read(own, request, look, stalled).catch(fail);
+        else own.subscribe(request).subscribe({ next: look, error: fail });
       }
     },
     request: () => client.request('/echo', 7),
     async close() {
-      client.close();
+      for (const one of [client, ...others]) one.close();
     },
   };
 }

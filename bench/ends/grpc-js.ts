@@ -145,12 +145,20 @@ export async function openPublisher(workload: Workload, port: number): Promise<P
 export async function openSubscriber(workload: Workload, port: number): Promise<SubscriberEnd> {
   const { tls } = workload;
   const Client = eventService();
-  const client = new Client(
-    `127.0.0.1:${port}`,
-    tls === undefined ? credentials.createInsecure() : ChannelCredentials.createSsl(readFileSync(tls.ca)),
-    // The certificate's name; an address is none.
-    tls === undefined ? channelOptions : { ...channelOptions, 'grpc.ssl_target_name_override': 'localhost' },
-  );
+  const open = (): InstanceType<typeof Client> =>
+    new Client(
+      `127.0.0.1:${port}`,
+      tls === undefined ? credentials.createInsecure() : ChannelCredentials.createSsl(readFileSync(tls.ca)),
+      {
+        ...channelOptions,
+        // Or else all clients would share one connection.
+        ...(workload.ownClients ? { 'grpc.use_local_subchannel_pool': 1 } : {}),
+        // The certificate's name; an address is none.
+        ...(tls === undefined ? {} : { 'grpc.ssl_target_name_override': 'localhost' }),
+      },
+    );
+  const client = open();
+  const others: InstanceType<typeof Client>[] = [];
   const call = client.subscribe as unknown as (request: object) => ClientReadableStream<Envelope>;
   const ask = client.requestReply as unknown as (
     request: Envelope,
@@ -166,7 +174,9 @@ export async function openSubscriber(workload: Workload, port: number): Promise<
     async subscribe(count, take, { stalled }) {
       for (let index = 0; index < count; index++) {
         const look = looker(workload, index, take);
-        const stream = call.call(client, { uri: { path: '/bench', query: 'service_name=bench' }, everyN: 0 });
+        const own = workload.ownClients ? open() : client;
+        if (own !== client) others.push(own);
+        const stream = call.call(own, { uri: { path: '/bench', query: 'service_name=bench' }, everyN: 0 });
         if (stalled) {
           stream.once('data', (reply: Envelope) => {
             stream.pause();
@@ -187,7 +197,7 @@ export async function openSubscriber(workload: Workload, port: number): Promise<
       }),
     async close() {
       closing = true;
-      client.close();
+      for (const one of [client, ...others]) one.close();
     },
   };
 }

@@ -110,7 +110,10 @@ export class MeshEvent<T = unknown> implements Event {
     return event;
   }
 
-  /** The stamp of reception, which `eventBytes` does not have. */
+  /**
+   * The stamp of reception, which `eventBytes` does not have. Subscriptions of one client to one path share events: it
+   * is that of the first.
+   */
   get received(): Timestamp | undefined {
     return this.origin.received;
   }
