@@ -43,7 +43,7 @@ await serviceMain({
         print(`Published sample ${sample} from task ${taskId}`);
         // From due time to due time, so that the rate is kept; after a pause from now on.
         due = Math.max(due + periodMs, performance.now());
-        await sleep(due - performance.now(), undefined, { signal }).catch(() => undefined);
+        await sleep(Math.max(0, due - performance.now()), undefined, { signal }).catch(() => undefined);
       }
     };
     await Promise.all(Array.from({ length: args.num_tasks }, (_, taskId) => task(taskId)));

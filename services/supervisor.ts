@@ -9,7 +9,6 @@ import {
   semantics,
   serviceMain,
 } from 'furrow';
-import { distinctUntilChanged, filter, firstValueFrom, map } from 'rxjs';
 
 /*
  * A supervisor: for each sample above its confidence it asks the storage for a unit and tells the agent what remains.
@@ -60,7 +59,7 @@ class Residual {
 
   constructor(storage: EventClient) {
     // A storage that started again may do so on a machine whose clock did, too.
-    epochs(storage).subscribe(() => {
+    atEachStart(storage, () => {
       this.sentAt = Number.NEGATIVE_INFINITY;
     });
   }
@@ -92,7 +91,7 @@ class Agent {
     this.logger = logger;
     this.signal = signal;
     // An agent that was started again has forgotten what it was told.
-    epochs(client).subscribe(() => this.update());
+    atEachStart(client, () => this.update());
   }
 
   update(): void {
@@ -174,18 +173,26 @@ function sampleOf(event: MeshEvent<{ sample: number }>, logger: Logger): number 
   }
 }
 
-/** Each start of a service, as its client meets it. */
-function epochs(client: EventClient<AgentTypes> | EventClient) {
-  return client.state$.pipe(
-    map(({ epoch }) => epoch),
-    filter((epoch) => epoch !== undefined),
-    distinctUntilChanged(),
-  );
+/** Tells of each start of a service, as its client meets it. */
+function atEachStart(client: EventClient<AgentTypes> | EventClient, listener: () => void): void {
+  let known: string | undefined;
+  client.state$.subscribe(({ epoch = known }) => {
+    if (epoch === known) return;
+    known = epoch;
+    listener();
+  });
 }
 
 /** Resolves when the service is there, or its client is closed. */
 async function connected(client: EventClient<AgentTypes>): Promise<void> {
-  await firstValueFrom(client.state$.pipe(filter(({ status }) => status === 'connected')), { defaultValue: undefined });
+  let states: { unsubscribe(): void } | undefined;
+  await new Promise<void>((resolve) => {
+    const next = ({ status }: { status: string }): void => {
+      if (status === 'connected') resolve();
+    };
+    states = client.state$.subscribe({ next, complete: resolve });
+  });
+  states?.unsubscribe();
 }
 
 await serviceMain({

@@ -1,7 +1,8 @@
 export { type ArgSchema, type ArgSpec, arg, type ParsedArgs, parseArgs } from './base/args.js';
 export { type Clock, systemClock } from './base/clock.js';
+export { createLogger, type LoggerOptions } from './base/create-logger.js';
 export { type Fault, MeshError, type MeshErrorCode, meshErrorCodes } from './base/errors.js';
-export { createLogger, type Logger, type LoggerLevel, type LoggerOptions } from './base/logger.js';
+export type { Logger, LoggerLevel } from './base/logger.js';
 export { checkConfig } from './config/check.js';
 export type { Finding } from './config/finding.js';
 export { formatConfig } from './config/format.js';

@@ -163,6 +163,11 @@ export function startFurrow(args: readonly string[], options: StartOptions = {})
   return new TestProcess(process.execPath, [`${rootDirectory}dist/src/cli/main.js`, ...args], options);
 }
 
+/** Where the compiled form of a program of test/ is: `testProgram('mesh/service-process')`. */
+export function testProgram(name: string): string {
+  return `${rootDirectory}dist/test/${name}.js`;
+}
+
 /** Starts a compiled program of services/: `startService('agent', ['-c', file, '-n', 'agent-1'])`. */
 export function startService(program: string, args: readonly string[], options: StartOptions = {}): TestProcess {
   return new TestProcess(process.execPath, [`${rootDirectory}dist/services/${program}.js`, ...args], options);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Command } from 'commander';
 import { MeshError } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
@@ -41,7 +42,10 @@ export function act<Options>(
     const options = command.opts<Options & CommonOptions>();
     const stop = stopSignal();
     const out = new Output(command.name(), { json: options.json });
-    const context = new LazyContext(options, out, AbortSignal.any([stop.signal, out.closed]));
+    const signal = AbortSignal.any([stop.signal, out.closed]);
+    // One for each service that a command asks.
+    setMaxListeners(0, signal);
+    const context = new LazyContext(options, out, signal);
     try {
       process.exitCode = (await action(context, command.args)) ?? exitCodes.ok;
     } catch (error) {

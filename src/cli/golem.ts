@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { Argument } from 'commander';
+import { Deadline } from '../base/deadline.js';
 import { MeshError } from '../base/errors.js';
 import { listNames } from '../base/suggest.js';
 import { findService } from '../config/service.js';
@@ -7,7 +8,6 @@ import type { ServiceConfig } from '../config/types.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
 import { exitCodeOf, exitCodes } from '../program/exit-codes.js';
 import { colors } from './colors.js';
-import { Deadline } from './deadline.js';
 import { act, type CommandContext, furrowCommand } from './furrow-command.js';
 import { wholeNumber } from './option-values.js';
 import { printable } from './print-value.js';
@@ -90,14 +90,10 @@ async function survey(context: CommandContext<GolemOptions>, names: readonly str
   const { mesh, options, signal } = context;
   return Promise.all(
     publishersOf(context, lifeCycleType, names).map(async ({ service, paths }) => {
-      const deadline = new Deadline(options.timeoutMs, signal);
+      using deadline = new Deadline(options.timeoutMs, signal);
       const client = mesh.client(service.name);
       const events = client.events({ path: paths[0]!, overflow: 'latest' }, { signal: deadline.signal });
-      try {
-        for await (const { message } of events) return { service, event: message as LifeCycle };
-      } finally {
-        deadline.clear();
-      }
+      for await (const { message } of events) return { service, event: message as LifeCycle };
       const { reason = 'nothing came' } = client.state as { reason?: string };
       return { service, error: new MeshError('unavailable', `${service.name}: ${reason}`) };
     }),
@@ -115,14 +111,10 @@ async function status(context: CommandContext<GolemOptions>, names: readonly str
     survey(context, names),
     Promise.all(
       nodes.map(async ({ name }) => {
-        const deadline = new Deadline(options.timeoutMs, signal);
-        try {
-          for await (const _ of mesh.client(name).events({ path: '/health' }, { signal: deadline.signal }))
-            return { name, live: true };
-          return { name, live: false };
-        } finally {
-          deadline.clear();
-        }
+        using deadline = new Deadline(options.timeoutMs, signal);
+        for await (const _ of mesh.client(name).events({ path: '/health' }, { signal: deadline.signal }))
+          return { name, live: true };
+        return { name, live: false };
       }),
     ),
   ]);

@@ -35,7 +35,10 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 };
 
 // Loading what other commands need would make `up` half a second slower; help and typos need the names of all.
-const asked = Object.entries(commands).filter(([name]) => name === process.argv[2]);
-for (const [, load] of asked.length > 0 ? asked : Object.entries(commands)) program.addCommand(await load());
+const [, , asked = ''] = process.argv;
+const needed = Object.entries(commands).filter(([name]) => name === asked);
+const needsNone = asked === '--version' || asked === '-V';
+for (const [, load] of needed.length > 0 || needsNone ? needed : Object.entries(commands))
+  program.addCommand(await load());
 
 await program.parseAsync();

@@ -61,7 +61,7 @@ export function playCommand(): Command {
 
 async function play(context: CommandContext<PlayOptions>, files: readonly string[]): Promise<undefined> {
   const { options, out, registry, signal } = context;
-  quietGrpc();
+  await quietGrpc();
   const indexing = progressBar('indexing');
   await using reader = await openRecording(files, { registry, signal });
   const line = playbackLine();

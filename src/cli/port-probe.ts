@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { Deadline } from './deadline.js';
+import { Deadline } from '../base/deadline.js';
 
 /** What a port turns out to be. */
 export type PortSpeech =
@@ -37,8 +37,8 @@ export async function probePort(
   port: number,
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<PortProbe> {
-  const deadline = new Deadline(timeoutMs, signal);
-  const patience = new Deadline(timeoutMs / 3, signal);
+  using deadline = new Deadline(timeoutMs, signal);
+  using patience = new Deadline(timeoutMs / 3, signal);
   const socket = connect({ host, port });
   try {
     await settle(socket, 'connect', deadline.signal);
@@ -51,8 +51,6 @@ export async function probePort(
     return { code: codeOf(error) };
   } finally {
     socket.destroy();
-    deadline.clear();
-    patience.clear();
   }
 }
 

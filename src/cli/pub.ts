@@ -74,7 +74,7 @@ async function pub(
   }
   const message = readValue(registry, type, json);
   registry.encode(type, message);
-  quietGrpc();
+  await quietGrpc();
   const service = new EventService(withPath(seat, path, type), {
     registry,
     logger,

@@ -2,6 +2,7 @@ import { dirname, resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import logUpdate from 'log-update';
 import { systemClock } from '../base/clock.js';
+import { Deadline } from '../base/deadline.js';
 import { MeshError } from '../base/errors.js';
 import { loadConfig } from '../config/load.js';
 import { exitCodes } from '../program/exit-codes.js';
@@ -14,7 +15,6 @@ import { openOutput, type RecordingFormat } from '../recording/recording-output.
 import { findProfile, type RecordingProfile } from '../recording/recording-profile.js';
 import { isComplete, type RecordingReport } from '../recording/recording-report.js';
 import { colors } from './colors.js';
-import { Deadline } from './deadline.js';
 import { act, type CommandContext, furrowCommand } from './furrow-command.js';
 import { positiveNumber } from './option-values.js';
 import type { Output } from './output.js';
@@ -84,7 +84,7 @@ async function record(context: CommandContext<RecordOptions>, paths: readonly st
     freeBytes: () => freeBytes(dirname(resolve(base))),
     minFreeBytes: options.minFreeMb * 1e6,
   });
-  const end = new Deadline((options.durationS ?? forever) * 1000, context.signal);
+  using end = new Deadline((options.durationS ?? Number.POSITIVE_INFINITY) * 1000, context.signal);
   const stop = (): void => void recorder.stop();
   if (end.signal.aborted) stop();
   end.signal.addEventListener('abort', stop, { once: true });
@@ -99,14 +99,10 @@ async function record(context: CommandContext<RecordOptions>, paths: readonly st
     return isComplete(report) ? exitCodes.ok : exitCodes.failed;
   } finally {
     clearInterval(timer);
-    end.clear();
     for (const endWatch of endWatches) endWatch();
     mesh.close();
   }
 }
-
-// The longest that a timer can wait.
-const forever = 2 ** 31 / 1000 - 1;
 
 function chosenProfile({ config, options }: CommandContext<RecordOptions>, paths: readonly string[]): RecordingProfile {
   const { profile, profiles } = options;

@@ -1,10 +1,10 @@
+import { Deadline } from '../base/deadline.js';
 import { MeshError } from '../base/errors.js';
 import { parseQuery } from '../base/query.js';
 import { healthPath } from '../config/paths.js';
 import type { ServiceConfig } from '../config/types.js';
 import type { EventClient } from '../mesh/event-client.js';
 import { serviceOfQuery, type Uri } from '../messages/uri.js';
-import { Deadline } from './deadline.js';
 import { type PortProbe, probePort, probeText } from './port-probe.js';
 import { type Health, type PathHealth, readHealth } from './read-health.js';
 
@@ -125,14 +125,12 @@ function firstHealth(
   { timeoutMs, signal }: SurveyOptions,
 ): { readonly first: Promise<Health | undefined>; cancel(): void } {
   const cancelled = new AbortController();
-  const deadline = new Deadline(timeoutMs, signal, cancelled.signal);
   const read = async (): Promise<Health | undefined> => {
+    using deadline = new Deadline(timeoutMs, signal, cancelled.signal);
     try {
       for await (const event of client.events(healthPath, { signal: deadline.signal })) return readHealth(event);
     } catch {
       // A service that refuses the subscription is told of by its paths without rates.
-    } finally {
-      deadline.clear();
     }
     return undefined;
   };

@@ -1,8 +1,9 @@
+import { Deadline } from '../base/deadline.js';
 import { MeshError } from '../base/errors.js';
 import { pause } from '../base/pause.js';
 import type { ExeResult, GolemDaemon, RuntimeEvent } from './daemon.js';
 import { BatchTimeoutError } from './errors.js';
-import { backoffMs, type Limit, limit } from './signals.js';
+import { backoffMs } from './signals.js';
 
 /** What a running batch says: a command's end, or on the way there its start and output. */
 export type BatchEvent =
@@ -44,10 +45,10 @@ export abstract class Batch implements AsyncIterable<BatchEvent> {
   abstract [Symbol.asyncIterator](): AsyncIterator<BatchEvent>;
 
   /** Aborts at the deadline, or with the caller's signal. */
-  protected limit(): Limit {
-    const own = limit(this.secondsLeft() * 1000, this.options.signal);
-    this.#limit = own.signal;
-    return own;
+  protected deadline(): Deadline {
+    const deadline = new Deadline(this.secondsLeft() * 1000, this.options.signal);
+    this.#limit = deadline.signal;
+    return deadline;
   }
 
   protected throwIfOver(): void {
@@ -60,12 +61,8 @@ export abstract class Batch implements AsyncIterable<BatchEvent> {
 /** Asks for the results again and again. */
 export class PollingBatch extends Batch {
   async *[Symbol.asyncIterator](): AsyncGenerator<BatchEvent, void> {
-    const { signal, release } = this.limit();
-    try {
-      yield* pollResults(this, this.options, 0, signal, () => this.throwIfOver());
-    } finally {
-      release();
-    }
+    using deadline = this.deadline();
+    yield* pollResults(this, this.options, 0, deadline.signal, () => this.throwIfOver());
   }
 }
 
@@ -75,12 +72,8 @@ export class PollingBatch extends Batch {
  */
 export class StreamingBatch extends Batch {
   async *[Symbol.asyncIterator](): AsyncGenerator<BatchEvent, void> {
-    const { signal, release } = this.limit();
-    try {
-      yield* this.#events(signal);
-    } finally {
-      release();
-    }
+    using deadline = this.deadline();
+    yield* this.#events(deadline.signal);
   }
 
   async *#events(limit: AbortSignal): AsyncGenerator<BatchEvent, void> {

@@ -276,7 +276,7 @@ export class Cluster<S extends Service = Service> {
       this.#respawns = false;
       for (const instance of this.#instances) instance.stopFor({ kind: 'expired', message });
     };
-    this.#timer = setTimeout(expire, Math.min(longestTimerMs, leftMs - Math.min(mostLeadMs, leftMs / 10)));
+    this.#timer = setTimeout(expire, Math.max(0, Math.min(longestTimerMs, leftMs - Math.min(mostLeadMs, leftMs / 10))));
     this.#timer.unref();
   }
 

@@ -1,3 +1,4 @@
+import { Deadline } from '../base/deadline.js';
 import { MeshError } from '../base/errors.js';
 import { pause } from '../base/pause.js';
 import { type Amount, formatAmount, parseAmount } from './amount.js';
@@ -6,7 +7,7 @@ import type { Emit } from './events.js';
 import { mostFairAmount } from './fair-price.js';
 import type { GolemLogger } from './logger.js';
 import { type ProviderInfo, providerName } from './offer.js';
-import { backoffMs, type Deferred, deferred, limit } from './signals.js';
+import { backoffMs, type Deferred, deferred } from './signals.js';
 
 export interface PaymentsOptions {
   readonly daemon: GolemDaemon;
@@ -133,10 +134,9 @@ export class Payments {
       if (leftMs <= 0 || signal?.aborted || gone?.aborted) {
         return this.#open().map(({ agreement }) => agreement.agreementId);
       }
-      const waiting = limit(Math.min(pollMs, leftMs), gone);
+      using waiting = new Deadline(Math.min(pollMs, leftMs), gone);
       const over = new Promise<void>((resolve) => waiting.signal.addEventListener('abort', () => resolve()));
       await Promise.race([Promise.all(this.#open().map(({ settled }) => settled.promise)), over]);
-      waiting.release();
     }
   }
 

@@ -1,3 +1,4 @@
+import { Deadline } from '../base/deadline.js';
 import { MeshError } from '../base/errors.js';
 import { type Batch, PollingBatch, StreamingBatch } from './batch.js';
 import type { Command, CommandResult } from './command.js';
@@ -6,7 +7,7 @@ import { CommandExecutionError } from './errors.js';
 import type { Emit } from './events.js';
 import type { ProviderInfo } from './offer.js';
 import type { Script } from './script.js';
-import { abortError, limit, raceAbort } from './signals.js';
+import { abortError, raceAbort } from './signals.js';
 
 /** Where a script runs. */
 export interface ScriptTarget {
@@ -99,8 +100,8 @@ async function collect(
     }
     emit('CommandExecuted', executed);
     // A file arrives beside the results; it may be late, but not for ever.
-    const { signal, release } = limit(30_000, target.signal);
-    await raceAbort(command.succeed(result), signal, command.title).finally(release);
+    using deadline = new Deadline(30_000, target.signal);
+    await raceAbort(command.succeed(result), deadline.signal, command.title);
     if (command.downloads !== undefined) {
       const file = await command.result;
       const bytes = file instanceof Uint8Array ? file.byteLength : undefined;

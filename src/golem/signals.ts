@@ -5,35 +5,6 @@ export function backoffMs(attempt: number, firstMs: number, mostMs: number): num
   return Math.min(mostMs, firstMs * 2 ** Math.min(attempt, 30));
 }
 
-const longestTimerMs = 2 ** 31 - 1;
-
-/** A signal that aborts after a time or with its parent. */
-export interface Limit {
-  readonly signal: AbortSignal;
-  /** Lets go of the timer and of the parent. */
-  release(): void;
-}
-
-/**
- * A signal for one call under a parent that lives long. AbortSignal.any and AbortSignal.timeout would leave a
- * reference behind at the parent, and a timer, for every call that has long ended.
- */
-export function limit(timeoutMs: number, parent?: AbortSignal): Limit {
-  const controller = new AbortController();
-  const onAbort = () => controller.abort(parent?.reason);
-  const timedOut = () => controller.abort(new DOMException('The time is over', 'TimeoutError'));
-  const timer = setTimeout(timedOut, Math.max(0, Math.min(longestTimerMs, timeoutMs)));
-  if (parent?.aborted) onAbort();
-  parent?.addEventListener('abort', onAbort, { once: true });
-  return {
-    signal: controller.signal,
-    release: () => {
-      clearTimeout(timer);
-      parent?.removeEventListener('abort', onAbort);
-    },
-  };
-}
-
 /** What a signal's reason says, as a MeshError. */
 export function abortError(signal: AbortSignal, what: string): MeshError {
   if (signal.reason instanceof MeshError) return signal.reason;

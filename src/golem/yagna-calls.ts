@@ -1,7 +1,8 @@
+import { Deadline } from '../base/deadline.js';
 import { MeshError, type MeshErrorCode } from '../base/errors.js';
 import { pause } from '../base/pause.js';
 import type { CallOptions } from './daemon.js';
-import { abortError, backoffMs, limit } from './signals.js';
+import { abortError, backoffMs } from './signals.js';
 
 interface Cancelable<T> extends Promise<T> {
   cancel(): void;
@@ -14,7 +15,8 @@ export async function callYagna<T>(
   start: () => Cancelable<T>,
   codes: Readonly<Record<number, MeshErrorCode>> = {},
 ): Promise<T> {
-  const { signal, release } = limit(call?.timeoutMs ?? 30_000, call?.signal);
+  using deadline = new Deadline(call?.timeoutMs ?? 30_000, call?.signal);
+  const { signal } = deadline;
   try {
     if (signal.aborted) throw abortError(signal, what);
     const request = start();
@@ -23,8 +25,6 @@ export async function callYagna<T>(
   } catch (error) {
     if (signal.aborted) throw abortError(signal, what);
     throw yagnaError(what, error, codes);
-  } finally {
-    release();
   }
 }
 

@@ -7,7 +7,7 @@ import { EventMemo, type KnownUri } from '../messages/event-memo.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import type { Uri } from '../messages/uri.js';
 import type { TlsFiles } from '../wire/credentials.js';
-import { WireServer } from '../wire/server.js';
+import type { WireServer } from '../wire/server.js';
 import type { IncomingCall, OutgoingStream, WireHandler } from '../wire/types.js';
 import { versionHeaders } from './protocol.js';
 import { type Route, routeCall } from './routing.js';
@@ -65,30 +65,25 @@ export class EventServer {
   readonly host: string;
   /** Longest message taken and published, in bytes. */
   readonly maxMessageBytes: number;
-  private readonly wire: WireServer;
+  private readonly askedPort: number;
+  private wire: WireServer | undefined;
   private readonly router: CallRouter;
   private readonly options: EventServerOptions;
   private readonly hosted = new Map<string, HostedService>();
   private listening: Promise<number> | undefined;
+  private closed = false;
 
   constructor(host: string, port: number, registry: TypeRegistry, options: EventServerOptions = {}) {
     this.host = host;
+    this.askedPort = port;
     this.options = options;
     this.maxMessageBytes = options.maxMessageBytes ?? defaultMaxMessageBytes;
     this.router = new CallRouter(this.hosted, registry, options.maxRequests ?? 1024);
-    this.wire = new WireServer(this.router, {
-      host,
-      port,
-      maxMessageBytes: this.maxMessageBytes,
-      publicWay: options.publicWay ?? false,
-      errorHeaders: versionHeaders(furrowVersion()),
-      ...(options.tls === undefined ? {} : { tls: options.tls }),
-    });
   }
 
   /** The port it listens on. */
   get port(): number {
-    return this.wire.port;
+    return this.wire?.port ?? this.askedPort;
   }
 
   /** Hosts a service. Errors: `already-exists` when one of its name is there. */
@@ -119,15 +114,17 @@ export class EventServer {
 
   /** Lets health checks say that the port is about to close. */
   refuseSoon(): void {
-    this.wire.refuseSoon();
+    this.wire?.refuseSoon();
   }
 
   async drain(limitMs: number): Promise<void> {
-    await this.wire.drain(limitMs);
+    this.closed = true;
+    await this.wire?.drain(limitMs);
   }
 
   close(): void {
-    this.wire.close();
+    this.closed = true;
+    this.wire?.close();
   }
 
   private async bind(): Promise<number> {
@@ -142,7 +139,24 @@ export class EventServer {
       }
       logger.warn(`${this.host} serves plain text to other machines: anybody who reaches it can read and command it`);
     }
+    this.wire = await this.makeWire();
+    // Which then refuses to listen.
+    if (this.closed) this.wire.close();
     return this.wire.listen();
+  }
+
+  private async makeWire(): Promise<WireServer> {
+    // A process that only has clients does without grpc-js, which takes long to load.
+    const { WireServer } = await import('../wire/server.js');
+    const { tls, publicWay = false } = this.options;
+    return new WireServer(this.router, {
+      host: this.host,
+      port: this.askedPort,
+      maxMessageBytes: this.maxMessageBytes,
+      publicWay,
+      errorHeaders: versionHeaders(furrowVersion()),
+      ...(tls === undefined ? {} : { tls }),
+    });
   }
 }
 

@@ -1,10 +1,10 @@
-import { Command } from 'commander';
 import { aborted } from '../base/aborted.js';
 import { type ArgSchema, type ParsedArgs, parseArgs } from '../base/args.js';
+import { createLogger } from '../base/create-logger.js';
 import { MeshError } from '../base/errors.js';
-import { createLogger, type Logger, type LoggerLevel, standardOutput } from '../base/logger.js';
+import type { Logger, LoggerLevel } from '../base/logger.js';
 import { pause } from '../base/pause.js';
-import { wholeNumber } from '../cli/option-values.js';
+import { standardOutput } from '../base/standard-output.js';
 import { findService } from '../config/service.js';
 import type { MeshConfig, ServiceConfig } from '../config/types.js';
 import { EventService } from '../mesh/event-service.js';
@@ -12,7 +12,7 @@ import { Mesh } from '../mesh/mesh.js';
 import { quietGrpc } from '../wire/quiet.js';
 import { exitCodeOf, exitCodes } from './exit-codes.js';
 import { loadCommon } from './load-common.js';
-import { addCommonOptions, type CommonOptions } from './options.js';
+import type { ServiceOptions } from './service-options.js';
 import { stopSignal } from './signals.js';
 
 /** What a service's program is given. */
@@ -40,24 +40,15 @@ export interface ServiceProgram<Schema extends ArgSchema> {
   run(context: ServiceContext<Schema>): Promise<void>;
 }
 
-interface ServiceOptions extends CommonOptions {
-  readonly serviceName: string;
-  readonly insecure: boolean;
-  readonly drainMs: number;
-}
-
 /**
  * The `main` of a service: reads `--service-config` and `--service-name`, loads and checks, runs the program, drains on
  * SIGINT and SIGTERM (a second one ends at once), and exits with a code of `exitCodes`.
  */
 export async function serviceMain<Schema extends ArgSchema>(program: ServiceProgram<Schema>): Promise<void> {
-  const command = addCommonOptions(new Command())
-    .requiredOption('-n, --service-name <name>', 'which entry of the configuration this process is')
-    .option('--insecure', 'serve plain text to other machines, too', false)
-    .option('--drain-ms <ms>', 'how long stopping may take', wholeNumber(), 5000)
-    .exitOverride((error) => process.exit(error.exitCode === 0 ? exitCodes.ok : exitCodes.usage));
-  const options = command.parse().opts<ServiceOptions>();
-  quietGrpc();
+  // Who only has clients needs neither this nor what it parses with, but loads this file, too.
+  const { parseServiceOptions } = await import('./service-options.js');
+  const options = parseServiceOptions();
+  await quietGrpc();
   const { signal, release } = stopSignal();
   try {
     await runService(program, options, signal);

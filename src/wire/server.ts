@@ -7,7 +7,7 @@ import {
 } from '@grpc/grpc-js';
 import { HealthImplementation } from 'grpc-health-check';
 import { MeshError } from '../base/errors.js';
-import { serverCredentials, type TlsFiles } from './credentials.js';
+import type { TlsFiles } from './credentials.js';
 import { eventServiceDefinition, laneDefinition } from './definition.js';
 import { GrpcIncomingCall } from './incoming-call.js';
 import { laneServiceName } from './lane-messages.js';
@@ -16,6 +16,7 @@ import { eventServiceName } from './methods.js';
 import { BatchedStream, CallStream, http2StreamOf, TickFlusher } from './outgoing-stream.js';
 import { addReflection } from './reflection.js';
 import { type LaneStream, RequestLaneServer } from './request-lane-server.js';
+import { serverCredentials } from './server-credentials.js';
 import { statusOf } from './status.js';
 import type { Headers, OutgoingStream, WireHandler } from './types.js';
 

@@ -1,4 +1,4 @@
-import { status } from '@grpc/grpc-js';
+import type { status } from '@grpc/grpc-js';
 import { MeshError, type MeshErrorCode, meshErrorCodes } from '../base/errors.js';
 
 /** The gRPC status code of an error code: the names are gRPC's own, in its order from 1. */
@@ -13,7 +13,13 @@ function codeOf(grpcStatus: number): MeshErrorCode {
 
 /** Whether a status says that the call ended well. */
 export function isOk(grpcStatus: number): boolean {
-  return grpcStatus === status.OK;
+  return grpcStatus === 0;
+}
+
+/** gRPC's name of a status, such as `DEADLINE_EXCEEDED`; the number itself where it defines none. */
+function nameOf(grpcStatus: number): string {
+  if (isOk(grpcStatus)) return 'OK';
+  return meshErrorCodes[grpcStatus - 1]?.toUpperCase().replaceAll('-', '_') ?? String(grpcStatus);
 }
 
 /** The `cause` of an error that a peer sent: its gRPC status. */
@@ -38,7 +44,7 @@ export function refusalOf(
   version?: string,
   ownVersion?: string | Uint8Array,
 ): MeshError {
-  const message = details === '' ? `gRPC status ${status[grpcStatus] ?? grpcStatus}` : details;
+  const message = details === '' ? `gRPC status ${nameOf(grpcStatus)}` : details;
   const skew = version !== undefined && ownVersion !== undefined && version !== ownVersion;
   const who = skew ? `${peer} (furrow ${version}; this is ${ownVersion})` : peer;
   return new MeshError(codeOf(grpcStatus), `${who}: ${message}`, {

@@ -67,7 +67,7 @@ test('plays what is asked for, as JSON lines, on free ports', async () => {
   expect(ended).toMatchObject({ event: 'ended', skipped: 0, loops: 0, lateS: 0 });
 });
 
-test.each([
+test.concurrent.each([
   ['a recording that is not there', ['fiel'], 2, /there is no recording of that name; did you mean "field"/],
   ['a path that is not in it', ['field', '--paths', 'gps/pvd'], 2, /"gps\/pvd" is not in the recording; did you mean/],
   ['a rate that is none', ['field', '--rate', 'fast'], 2, /Write a number above 0, or max/],

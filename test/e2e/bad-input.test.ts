@@ -21,7 +21,7 @@ describe('a service that cannot start says why and where', () => {
   });
   afterAll(() => mesh[Symbol.asyncDispose]());
 
-  it.each([
+  it.concurrent.each([
     ['agent', 'agent-1', ['rate=abc', 'not a number', '"num_task"', 'did you mean "num_tasks"?']],
     ['agent', 'agent-2', ['rate=0', 'below the least, 0.001 Hz']],
     ['agent', 'agent-7', ['"agent-7"', 'did you mean "agent-']],
@@ -36,7 +36,7 @@ describe('a service that cannot start says why and where', () => {
     expect(said).not.toMatch(/^ +at /m);
   });
 
-  it('a port in use', async () => {
+  it.concurrent('a port in use', async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(mesh.port('agent-3'), 'localhost', resolve));
     const started = mesh.start('agent-3');
@@ -47,17 +47,18 @@ describe('a service that cannot start says why and where', () => {
     taken.close();
   });
 
-  it('a file that is no configuration, and one that is not there', async () => {
+  it.concurrent('a file that is no configuration, and one that is not there', async () => {
     const broken = `${mesh.configFile}.broken`;
     writeFileSync(broken, '{"configs": [}');
-    for (const file of [broken, `${mesh.configFile}.missing`]) {
+    const refused = [broken, `${mesh.configFile}.missing`].map(async (file) => {
       const started = startService('agent', ['-c', file, '-n', 'agent-1']);
       expect(await started.ended(patient)).toEqual({ code: 2, signal: null });
       expect(started.lines.join('\n')).toContain(file);
-    }
+    });
+    await Promise.all(refused);
   });
 
-  it.each([
+  it.concurrent.each([
     [['-c', 'x.json'], '--service-name'],
     [['-n', 'agent-1', '--service-confg', 'x.json'], '--service-config'],
     [['-n', 'agent-1', '--drain-ms', 'soon'], '--drain-ms'],

@@ -81,7 +81,7 @@ describe('kill -9', () => {
     for (let round = 0; round < rounds; round++) {
       const base = inFolder(mesh, `killed-${round}`);
       const recorder = record(mesh, base);
-      await until('something is recorded', () => sizeOf(`${base}.0000.bin`) > 100_000 * (round + 1), patient);
+      await until('something is recorded', () => sizeOf(`${base}.0000.bin`) > 50_000 * (round + 1), patient);
       recorder.signal('SIGKILL');
       await recorder.exit;
       const size = sizeOf(`${base}.0000.bin`);
@@ -174,7 +174,7 @@ describe('furrow record', () => {
       '--profiles',
       profiles,
       '--duration-s',
-      '4',
+      '3',
       '--json',
     );
     expect(await recorder.ended(patient)).toEqual({ code: 0, signal: null });

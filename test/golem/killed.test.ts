@@ -5,10 +5,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Golem } from 'furrow/golem';
 import { expect, onTestFinished, test } from 'vitest';
 import { startGolemNode } from '../../services/golem-node/start-golem-node.js';
+import { testProgram } from '../process.js';
 
 test('a requestor killed by SIGKILL: the next one ends its agreements, pays them and frees the money', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'golem-killed-'));
@@ -18,9 +18,8 @@ test('a requestor killed by SIGKILL: the next one ends its agreements, pays them
     await rm(folder, { recursive: true, force: true });
   });
   const stateDir = join(folder, 'state');
-  const program = fileURLToPath(new URL('./requestor-to-kill.ts', import.meta.url));
   const env = { ...process.env, YAGNA_API_URL: node.url, YAGNA_APPKEY: node.appKey };
-  const child = spawn(process.execPath, ['--import', 'tsx', program, stateDir], {
+  const child = spawn(process.execPath, [testProgram('golem/requestor-to-kill'), stateDir], {
     env,
     stdio: ['ignore', 'pipe', 'inherit'],
   });

@@ -1,10 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-
-const script = fileURLToPath(new URL('service-process.ts', import.meta.url));
+import { testProgram } from '../process.js';
 
 /** A running service-process.ts. */
 export interface KillableService {
@@ -17,7 +15,7 @@ export interface KillableService {
 
 /** Starts one, on a free port by default; it is killed when the test ends, at the latest. */
 export async function startProcess(port = 0): Promise<KillableService> {
-  const child = spawn(process.execPath, ['--import', 'tsx', script, String(port)], {
+  const child = spawn(process.execPath, [testProgram('mesh/service-process'), String(port)], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

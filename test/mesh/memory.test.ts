@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-
-const script = fileURLToPath(new URL('stalled-subscriber.ts', import.meta.url));
+import { testProgram } from '../process.js';
 
 function run(...args: string[]): { child: ChildProcess; line(): Promise<string> } {
-  const child = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', script, ...args], {
+  const child = spawn(process.execPath, ['--expose-gc', testProgram('mesh/stalled-subscriber'), ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   onTestFinished(() => void child.kill('SIGKILL'));

@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { EventService } from '../../src/index.js';
 
 /*
- * A service in a process of its own, to be killed: `node --import tsx service-process.ts PORT`. It prints its port, then
+ * A service in a process of its own, to be killed: `node dist/test/mesh/service-process.js PORT`. It prints its port, then
  * publishes `{"path", "value", "latch"?}` for each line that comes and prints the sequence. /count keeps a history of 5,
  * /map is latched, /plain is neither; /echo answers requests with what
  * it is sent, /never does not answer.

@@ -9,8 +9,8 @@ import { shippedProtos } from '../../src/messages/proto-directory.js';
  * process of its own, because garbage collection must be called for and nothing else may be measured. The subscriber
  * is in another one; see memory.test.ts.
  *
- *     node --expose-gc --import tsx stalled-subscriber.ts publish           prints its port first
- *     node --import tsx stalled-subscriber.ts subscribe PORT OVERFLOW       prints "stalled" when it is
+ *     node --expose-gc stalled-subscriber.js publish           prints its port first
+ *     node stalled-subscriber.js subscribe PORT OVERFLOW       prints "stalled" when it is
  */
 const events = 200_000;
 const payload = new Uint8Array(1024);

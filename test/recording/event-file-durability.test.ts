@@ -4,13 +4,12 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { EventFileWriter } from '../../src/recording/event-file-writer.js';
 import { openRecording } from '../../src/recording/open-recording.js';
 import { nodeDisk, type RecordingDisk } from '../../src/recording/recording-disk.js';
-import { rootDirectory, TestProcess } from '../process.js';
+import { TestProcess, testProgram } from '../process.js';
 import { folder, readAll, reader, record, registry, samples, sequences } from './sample-events.js';
 
 /** A process that writes and never closes. */
 function startWriter(...args: readonly string[]): TestProcess {
-  const program = join(rootDirectory, 'test/recording/writer-to-kill.ts');
-  return new TestProcess(process.execPath, ['--import', 'tsx', program, ...args]);
+  return new TestProcess(process.execPath, [testProgram('recording/writer-to-kill'), ...args]);
 }
 
 async function readBack(base: string): Promise<number[]> {

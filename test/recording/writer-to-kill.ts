@@ -1,5 +1,5 @@
 import { EventFileWriter, type SyncMode } from '../../src/recording/event-file-writer.js';
-import { samples } from './sample-events.js';
+import { samples } from './samples.js';
 
 /* Writes events, for ever or until it has written enough, and prints the count that was acknowledged after each write. */
 

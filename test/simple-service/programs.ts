@@ -35,6 +35,11 @@ export class Programs {
     return this.run('simple_service', ...args);
   }
 
+  /** Starts and stops the daemon. */
+  ctl(...args: string[]): Promise<Outcome> {
+    return this.run('simulate_observations_ctl', ...args);
+  }
+
   /** Runs a shell command with the programs' environment; `$SERVICE` is the service's wrapper. */
   shell(script: string): Promise<Outcome> {
     return run('/bin/sh', ['-c', script], { ...this.environment, SERVICE: this.wrapper('simple_service') });

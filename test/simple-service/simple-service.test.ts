@@ -3,23 +3,24 @@ import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'libsql';
-import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
+import { test as base, describe, expect } from 'vitest';
 import { Programs } from './programs.js';
 
 const namespacesWork = spawnSync('unshare', ['-Urm', 'true']).status === 0;
 
-let programs: Programs;
-
-beforeEach(() => {
-  programs = new Programs();
+/** Each test has a folder of its own, so that they can run side by side: most of each is the start of processes. */
+const it = base.extend<{ programs: Programs }>({
+  // biome-ignore lint/correctness/noEmptyPattern: the names that a fixture takes apart are the fixtures it needs.
+  programs: async ({}, use) => {
+    await using programs = new Programs();
+    await use(programs);
+  },
 });
-
-afterEach(() => programs[Symbol.asyncDispose]());
 
 const isPng = (bytes: Buffer) => bytes.subarray(0, 8).toString('latin1') === '\x89PNG\r\n\x1a\n';
 
-describe('simple_service', { timeout: 120_000 }, () => {
-  it('keeps what is added, 0 and negative numbers included, oldest first', async () => {
+describe.concurrent('simple_service', { timeout: 120_000 }, () => {
+  it('keeps what is added, 0 and negative numbers included, oldest first', async ({ programs }) => {
     await programs.service('--init');
     for (const value of ['3.5', '0', '-2', '1e2']) {
       expect(await programs.service('--add', value)).toEqual({ status: 0, stdout: '', stderr: '' });
@@ -30,7 +31,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect(JSON.parse((await programs.service('--dump', '--since', '3')).stdout)).toEqual([rows[3]]);
   });
 
-  it('says no to what is not a finite number, and keeps nothing of it', async () => {
+  it('says no to what is not a finite number, and keeps nothing of it', async ({ programs }) => {
     await programs.service('--init');
     for (const value of ['nan', 'inf', '-Infinity', 'text', '', '0x10', '1e999']) {
       const { status, stderr } = await programs.service('--add', value);
@@ -40,7 +41,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect(await programs.rows()).toEqual([]);
   });
 
-  it('answers without observations', async () => {
+  it('answers without observations', async ({ programs }) => {
     await programs.service('--init');
     expect(JSON.parse((await programs.service('--stats')).stdout)).toEqual({
       min: null,
@@ -55,7 +56,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect((await programs.service('--dump')).stdout).toBe('[]\n');
   });
 
-  it('keeps the data when it is initialised twice', async () => {
+  it('keeps the data when it is initialised twice', async ({ programs }) => {
     await programs.service('--init');
     await programs.service('--add', '7');
     const second = await programs.service('--init');
@@ -64,7 +65,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect((await programs.rows()).length).toBe(1);
   });
 
-  it('takes exactly one command', async () => {
+  it('takes exactly one command', async ({ programs }) => {
     for (const args of [[], ['--stats', '--dump'], ['--plot', 'pie'], ['--stats', '--since', '1'], ['--frobnicate']]) {
       const { status, stdout, stderr } = await programs.service(...args);
       expect({ status, stdout }).toEqual({ status: 2, stdout: '' });
@@ -73,7 +74,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect((await programs.service('-h')).status).toBe(0);
   });
 
-  it('draws 640 by 480 pixels and prints the path', async () => {
+  it('draws 640 by 480 pixels and prints the path', async ({ programs }) => {
     await programs.service('--init');
     fill(programs.database, 500);
     for (const kind of ['time', 'dist']) {
@@ -84,7 +85,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     }
   });
 
-  it('copes with 100,000 observations', async () => {
+  it('copes with 100,000 observations', async ({ programs }) => {
     await programs.service('--init');
     fill(programs.database, 100_000);
     expect(JSON.parse((await programs.service('--stats')).stdout).size).toBe(100_000);
@@ -95,13 +96,13 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect(JSON.parse((await programs.service('--dump', '--since', '99998')).stdout).length).toBe(2);
   });
 
-  it('names a missing database and what to do', async () => {
+  it('names a missing database and what to do', async ({ programs }) => {
     const { status, stderr } = await programs.service('--stats');
     expect(status).toBe(1);
     expect(stderr).toContain(`${programs.database} does not exist; run simple_service --init`);
   });
 
-  it('names a file that is no database, and leaves it as it is', async () => {
+  it('names a file that is no database, and leaves it as it is', async ({ programs }) => {
     mkdirSync(dirname(programs.database), { recursive: true });
     const text = 'A shopping list.\n'.repeat(100);
     writeFileSync(programs.database, text);
@@ -113,7 +114,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect(readFileSync(programs.database, 'utf8')).toBe(text);
   });
 
-  it('tells a foreign database from its own', async () => {
+  it('tells a foreign database from its own', async ({ programs }) => {
     mkdirSync(dirname(programs.database), { recursive: true });
     const other = new Database(programs.database);
     other.exec('CREATE TABLE other (x)');
@@ -121,7 +122,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect((await programs.service('--add', '1')).stderr).toContain('no table of observations');
   });
 
-  it('stores all of many additions at once', async () => {
+  it('stores all of many additions at once', async ({ programs }) => {
     await programs.service('--init');
     const values = Array.from({ length: 12 }, (_, index) => index);
     const outcomes = await Promise.all(values.map((value) => programs.service('--add', String(value))));
@@ -129,7 +130,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect((await programs.rows()).map(({ val }) => val).sort((a, b) => a - b)).toEqual(values);
   });
 
-  it('loses nothing that was accepted when additions are killed', async () => {
+  it('loses nothing that was accepted when additions are killed', async ({ programs }) => {
     await programs.service('--init');
     const accepted: number[] = [];
     for (let value = 0; value < 6; value += 1) {
@@ -150,7 +151,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect((await programs.service('--add', '77')).status).toBe(0);
   });
 
-  it('says that the disk is full, and keeps what was there', async () => {
+  it('says that the disk is full, and keeps what was there', async ({ programs }) => {
     await programs.service('--init');
     fill(programs.database, 50);
     const before = await programs.rows();
@@ -161,7 +162,7 @@ describe('simple_service', { timeout: 120_000 }, () => {
     expect((await programs.service('--add', '5')).status).toBe(0);
   });
 
-  test.runIf(namespacesWork)('says so on a file system without room, too', async () => {
+  it.runIf(namespacesWork)('says so on a file system without room, too', async ({ programs }) => {
     const { stdout, stderr } = await programs.shell(`unshare -Urm sh -c '
       mkdir -p "$GOLEM_ROOT/out" && mount -t tmpfs -o size=64k tmpfs "$GOLEM_ROOT/out" || exit 9
       "$SERVICE" --init || exit 8
@@ -175,12 +176,10 @@ describe('simple_service', { timeout: 120_000 }, () => {
   });
 });
 
-describe('the daemon', { timeout: 120_000 }, () => {
-  const ctl = (...args: string[]) => programs.run('simulate_observations_ctl', ...args);
-
-  it('adds observations of its own until it is stopped', async () => {
+describe.concurrent('the daemon', { timeout: 120_000 }, () => {
+  it('adds observations of its own until it is stopped', async ({ programs }) => {
     await programs.service('--init');
-    expect(await ctl('--start', '--rate-hz', '200', '--mean', '1000', '--deviation', '1')).toEqual({
+    expect(await programs.ctl('--start', '--rate-hz', '200', '--mean', '1000', '--deviation', '1')).toEqual({
       status: 0,
       stdout: '',
       stderr: '',
@@ -188,47 +187,49 @@ describe('the daemon', { timeout: 120_000 }, () => {
     let rows = await programs.rows();
     while (rows.length < 20) rows = await programs.rows();
     for (const { val } of rows) expect(Math.abs(val - 1000)).toBeLessThan(10);
-    expect((await ctl('--stop')).status).toBe(0);
+    expect((await programs.ctl('--stop')).status).toBe(0);
     const after = (await programs.rows()).length;
     expect((await programs.rows()).length).toBe(after);
   });
 
-  it('says so when it is started twice or stopped without running', async () => {
+  it('says so when it is started twice or stopped without running', async ({ programs }) => {
     await programs.service('--init');
-    expect((await ctl('--stop')).stderr).toContain('does not run');
-    await ctl('--start');
-    const again = await ctl('--start');
+    expect((await programs.ctl('--stop')).stderr).toContain('does not run');
+    await programs.ctl('--start');
+    const again = await programs.ctl('--start');
     expect(again.status).toBe(1);
     expect(again.stderr).toMatch(/runs already, as process \d+/);
-    expect((await ctl('--stop')).status).toBe(0);
-    expect((await ctl('--stop')).status).toBe(1);
+    expect((await programs.ctl('--stop')).status).toBe(0);
+    expect((await programs.ctl('--stop')).status).toBe(1);
   });
 
-  it('runs once when it is started twice at the same time', async () => {
+  it('runs once when it is started twice at the same time', async ({ programs }) => {
     await programs.service('--init');
-    const statuses = (await Promise.all([ctl('--start'), ctl('--start'), ctl('--start')])).map(({ status }) => status);
+    const statuses = (
+      await Promise.all([programs.ctl('--start'), programs.ctl('--start'), programs.ctl('--start')])
+    ).map(({ status }) => status);
     expect(statuses.sort()).toEqual([0, 1, 1]);
   });
 
-  it('is not held up by the pid file of a process that is gone', async () => {
+  it('is not held up by the pid file of a process that is gone', async ({ programs }) => {
     await programs.service('--init');
-    await ctl('--start');
+    await programs.ctl('--start');
     const [pid] = readFileSync(programs.pidFile, 'utf8').split(' ');
     process.kill(Number(pid), 'SIGKILL');
-    expect((await ctl('--start')).status).toBe(0);
+    expect((await programs.ctl('--start')).status).toBe(0);
     // A process with the same number that started at another time is another process.
-    await ctl('--stop');
+    await programs.ctl('--stop');
     writeFileSync(programs.pidFile, `${process.pid} 1\n`);
-    expect((await ctl('--start')).status).toBe(0);
+    expect((await programs.ctl('--start')).status).toBe(0);
   });
 
-  it('reports at the start why it cannot work', async () => {
-    const { status, stderr } = await ctl('--start');
+  it('reports at the start why it cannot work', async ({ programs }) => {
+    const { status, stderr } = await programs.ctl('--start');
     expect(status).toBe(1);
     expect(stderr).toContain('run simple_service --init');
-    expect((await ctl('--start', '--stop')).status).toBe(2);
-    expect((await ctl()).status).toBe(2);
-    expect((await ctl('--start', '--rate-hz', '0')).status).toBe(2);
+    expect((await programs.ctl('--start', '--stop')).status).toBe(2);
+    expect((await programs.ctl()).status).toBe(2);
+    expect((await programs.ctl('--start', '--rate-hz', '0')).status).toBe(2);
   });
 });
 

@@ -1,4 +1,5 @@
 import { StatusLevel, type Channel as WireChannel } from '@foxglove/ws-protocol';
+import { Deadline } from '../../base/deadline.js';
 import { MeshError } from '../../base/errors.js';
 import type { Logger } from '../../base/logger.js';
 import type { EventClient } from '../../mesh/event-client.js';
@@ -125,7 +126,8 @@ export class Channel {
   /** Whoever comes second looks for himself whether something is latched: only a new subscriber is told. */
   private async bringHeld(subscription: Subscription, running: AbortSignal): Promise<void> {
     const { client, path, logger } = this.options;
-    const signal = AbortSignal.any([running, subscription.viewer.gone, AbortSignal.timeout(heldWaitMs)]);
+    using deadline = new Deadline(heldWaitMs, running, subscription.viewer.gone);
+    const { signal } = deadline;
     try {
       for await (const event of client.events({ path, depth: 1, overflow: 'latest' }, { signal })) {
         const isOpen = this.subscriptions.has(subscription) && subscription.last === undefined;

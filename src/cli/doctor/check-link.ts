@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { connect } from 'node:tls';
+import { Deadline } from '../../base/deadline.js';
 import type { TlsFiles } from '../../wire/credentials.js';
-import { Deadline } from '../deadline.js';
 import { type PortProbe, probePort, probeText } from '../port-probe.js';
 import { away, type Check, ok, wrong } from './finding.js';
 
@@ -109,14 +109,13 @@ async function certificateFault(
     ...(cert === undefined ? {} : { cert: readFileSync(cert) }),
     ...(key === undefined ? {} : { key: readFileSync(key) }),
   });
-  const deadline = new Deadline(timeoutMs, signal);
+  using deadline = new Deadline(timeoutMs, signal);
   try {
     await once(socket, 'secureConnect', { signal: deadline.signal });
     return undefined;
   } catch (error) {
     return (error as Error).message;
   } finally {
-    deadline.clear();
     socket.on('error', () => undefined);
     socket.destroy();
   }

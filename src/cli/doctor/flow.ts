@@ -1,9 +1,9 @@
 import type { Clock } from '../../base/clock.js';
+import { Deadline } from '../../base/deadline.js';
 import { MeshError } from '../../base/errors.js';
 import { healthPath } from '../../config/paths.js';
 import type { EventClient } from '../../mesh/event-client.js';
 import { matchesPath, serviceOfQuery } from '../../messages/uri.js';
-import { Deadline } from '../deadline.js';
 import { heldBefore } from '../event-age.js';
 import { type Health, type PathHealth, readHealth, type SubscriberHealth } from '../read-health.js';
 import type { Edge } from './finding.js';
@@ -41,7 +41,7 @@ export async function watchFlow(client: EventClient, edge: Edge, options: FlowOp
   const { clock } = options;
   const begin = clock.monotonic();
   const enough = new AbortController();
-  const deadline = new Deadline(options.timeoutMs, options.signal, enough.signal);
+  using deadline = new Deadline(options.timeoutMs, options.signal, enough.signal);
   const { signal } = deadline;
   const isHeld = heldBefore(clock);
   const seen = {
@@ -94,7 +94,6 @@ export async function watchFlow(client: EventClient, edge: Edge, options: FlowOp
     }
   };
   await Promise.all([listen(), hear()]);
-  deadline.clear();
   return {
     ...seen,
     seconds: clock.monotonic() - begin,

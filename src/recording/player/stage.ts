@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../../base/clock.js';
+import { Deadline } from '../../base/deadline.js';
 import { MeshError } from '../../base/errors.js';
 import { type Logger, silentLogger } from '../../base/logger.js';
 import { pause } from '../../base/pause.js';
@@ -134,9 +135,9 @@ export class Stage {
   async restart(signal: AbortSignal): Promise<void> {
     const before = this.services.map(({ subscriberCount }) => subscriberCount);
     await Promise.all(this.services.map((service) => service.restart()));
-    const limit = AbortSignal.any([signal, AbortSignal.timeout(returnLimitMs)]);
+    using limit = new Deadline(returnLimitMs, signal);
     const areBack = () => this.services.every(({ subscriberCount }, index) => subscriberCount >= before[index]!);
-    while (!areBack() && !limit.aborted) await pause(pollMs, limit);
+    while (!areBack() && !limit.signal.aborted) await pause(pollMs, limit.signal);
   }
 
   /** Lets subscribers have what is queued for them, and closes all ports. */
