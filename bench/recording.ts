@@ -7,13 +7,14 @@ import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { formatNumber, formatRatio } from './format.js';
 import { machine, versions } from './machine.js';
-import { fileCases } from './recording/file-cases.js';
+import { type FileCaseName, type FileRate, fileCaseNames } from './recording/file-cases.js';
 import { recordRate, subscribeRate } from './recording/record-cases.js';
 
 /*
  * How fast recordings are written, indexed and converted, beside what the disk takes and what @mcap/core writes; and
  * whether a recorder keeps up with a publisher as a plain subscriber does. Events are 320 bytes as a record of an event
- * file. Rates are medians of the rounds; nothing is asserted: other load on the machine shows.
+ * file, and rates those of its bytes: `copy` reads what bin-to-mcap reads and writes as much as that writes, without a
+ * look at it. Rates are medians of the rounds; nothing is asserted: other load on the machine shows.
  */
 
 interface Options {
@@ -40,18 +41,23 @@ interface Row {
   /** Median of the rounds. */
   readonly value: number;
   readonly rounds: readonly number[];
+  /** Milliseconds of all processors for a megabyte, median. */
+  readonly cpuMsPerMb?: number;
 }
 
 const rows: Row[] = [];
 const folder = mkdtempSync(join(options.folder, 'furrow-bench-recording-'));
 try {
   const rates = new Map<string, number[]>();
+  const cpu = new Map<string, number[]>();
   for (let round = 0; round < Number(options.rounds); round++) {
-    for await (const { name, megabytesPerS } of fileCases(folder, Number(options.megabytes))) {
+    for (const name of fileCaseNames) {
+      const { megabytesPerS, cpuMsPerMb } = await fileRate(name);
       rates.set(name, [...(rates.get(name) ?? []), megabytesPerS]);
+      cpu.set(name, [...(cpu.get(name) ?? []), cpuMsPerMb]);
     }
   }
-  for (const [name, rounds] of rates) add(name, 'MB', rounds);
+  for (const [name, rounds] of rates) add(name, 'MB', rounds, median(cpu.get(name) ?? []));
   const publisher = fork(fileURLToPath(new URL('recording/publisher.js', import.meta.url)));
   try {
     const [port] = (await once(publisher, 'message')) as [number];
@@ -73,13 +79,17 @@ try {
 const ratios = {
   'bin-to-mcap to mcap-core': ratio('bin-to-mcap', 'mcap-core'),
   'write-mcap to mcap-core': ratio('write-mcap', 'mcap-core'),
-  'bin-to-mcap (written) to disk': ratio('bin-to-mcap (written)', 'disk'),
+  'bin-to-mcap to copy': ratio('bin-to-mcap', 'copy'),
+  'mcap-to-bin to copy-back': ratio('mcap-to-bin', 'copy-back'),
   'index-bin to disk': ratio('index-bin', 'disk'),
   'record to subscribe': ratio('record', 'subscribe'),
 };
-for (const { name, unit, value, rounds } of rows) {
+for (const { name, unit, value, rounds, cpuMsPerMb } of rows) {
   const spread = `${formatNumber(Math.min(...rounds))} … ${formatNumber(Math.max(...rounds))}`;
-  process.stdout.write(`${name.padEnd(24)} ${formatNumber(value).padStart(9)} ${`${unit}/s`.padEnd(9)} ${spread}\n`);
+  const cpu = cpuMsPerMb === undefined ? '' : `${formatNumber(cpuMsPerMb)} ms of CPU a MB`;
+  process.stdout.write(
+    `${name.padEnd(24)} ${formatNumber(value).padStart(9)} ${`${unit}/s`.padEnd(9)} ${spread.padEnd(20)}${cpu}\n`,
+  );
 }
 for (const [name, value] of Object.entries(ratios)) process.stdout.write(`${name.padEnd(34)} ${formatRatio(value)}\n`);
 if (options.json !== undefined) {
@@ -87,9 +97,24 @@ if (options.json !== undefined) {
   writeFileSync(options.json, `${JSON.stringify(result, undefined, 2)}\n`);
 }
 
-function add(name: string, unit: Row['unit'], rounds: readonly number[]): void {
-  const sorted = [...rounds].sort((one, other) => one - other);
-  rows.push({ name, unit, value: sorted[Math.floor(sorted.length / 2)] ?? 0, rounds });
+async function fileRate(name: FileCaseName): Promise<FileRate> {
+  const program = fileURLToPath(new URL('recording/file-case-process.js', import.meta.url));
+  const child = fork(program, [name, folder, options.megabytes]);
+  const failed = once(child, 'exit').then(([code]) => {
+    throw new Error(`${name} ended with exit code ${code}`);
+  });
+  const [rate] = await Promise.race([once(child, 'message'), failed]);
+  await failed.catch(() => undefined);
+  return rate as FileRate;
+}
+
+function add(name: string, unit: Row['unit'], rounds: readonly number[], cpuMsPerMb?: number): void {
+  rows.push({ name, unit, value: median(rounds), rounds, ...(cpuMsPerMb === undefined ? {} : { cpuMsPerMb }) });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((one, other) => one - other);
+  return sorted[Math.floor(sorted.length / 2)] ?? 0;
 }
 
 function ratio(name: string, to: string): number | undefined {

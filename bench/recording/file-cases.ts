@@ -1,4 +1,4 @@
-import { open, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { McapWriter as CoreWriter } from '@mcap/core';
 import { TypeRegistry } from 'furrow';
@@ -6,79 +6,153 @@ import { convertRecording, EventFileWriter, McapWriter, openRecording, type Reco
 import { batchEvents, makeBatch, recordBytes } from './events.js';
 
 export interface FileRate {
-  readonly name: string;
   readonly megabytesPerS: number;
+  /** Time of all processors for each megabyte, which tells more than the rate on a machine that does other things. */
+  readonly cpuMsPerMb: number;
 }
 
 const registry = new TypeRegistry();
 
+/** In the order in which they are run: most read what one before has written. */
+export const fileCaseNames = [
+  'disk',
+  'write-bin',
+  'index-bin',
+  'read-bin',
+  'bin-to-mcap',
+  'copy',
+  'read-mcap',
+  'mcap-to-bin',
+  'copy-back',
+  'write-mcap',
+  'mcap-core',
+] as const;
+
+export type FileCaseName = (typeof fileCaseNames)[number];
+
 /**
- * Each case once: bytes of the event file by the seconds that it took, until everything is on the disk where something
- * is written. What was written last is in the system's cache when it is read.
+ * One case: bytes of the event file by the seconds that it took, until everything is on the disk where something is
+ * written. What was written last is in the system's cache when it is read.
  */
-export async function* fileCases(folder: string, megabytes: number): AsyncGenerator<FileRate, void> {
+export async function fileCase(name: FileCaseName, folder: string, megabytes: number): Promise<FileRate> {
   const batches = Math.ceil((megabytes * 1e6) / recordBytes / batchEvents);
   const bytes = batches * batchEvents * recordBytes;
-  const batch = makeBatch(registry);
-  const base = join(folder, 'bench');
-  const bin = `${base}.0000.bin`;
-  const measured = async (name: string, file: string | undefined, run: () => Promise<void>): Promise<FileRate> => {
-    if (file !== undefined) await rm(file, { force: true });
-    const startMs = performance.now();
-    await run();
-    return { name, megabytesPerS: bytes / 1e6 / ((performance.now() - startMs) / 1000) };
+  const file = (called: string): string => join(folder, called);
+  const bin = file('bench.0000.bin');
+  const mcap = file('bench.mcap');
+  /** Written anew by the case. */
+  const made: Partial<Record<FileCaseName, string>> = {
+    disk: file('disk'),
+    'write-bin': bin,
+    'index-bin': `${bin}.idx`,
+    'bin-to-mcap': mcap,
+    copy: file('disk'),
+    'mcap-to-bin': file('back.bin'),
+    'copy-back': file('disk'),
+    'write-mcap': file('written.mcap'),
+    'mcap-core': file('written.mcap'),
   };
-
-  const disk = join(folder, 'disk');
-  yield await measured('disk', disk, () => writeZeros(disk, bytes));
-  await rm(disk);
-  yield await measured('write-bin', bin, async () => {
-    await using writer = await EventFileWriter.open(base);
-    for (let index = 0; index < batches; index++) await writer.write(batch);
-  });
-  yield await measured('index-bin', `${bin}.idx`, async () => {
-    await using reader = await openRecording(bin, { registry });
-    const { count } = await reader.summary();
-    if (count !== batches * batchEvents) throw new Error(`the index has ${count} events`);
-  });
-  yield await measured('read-bin', undefined, async () => {
-    await using reader = await openRecording(bin, { registry });
-    let count = 0;
-    for await (const events of reader.batches()) count += events.length;
-    if (count !== batches * batchEvents) throw new Error(`${count} events were read`);
-  });
-  const mcap = join(folder, 'bench.mcap');
-  const converted = await measured('bin-to-mcap', mcap, async () => {
-    await using reader = await openRecording(bin, { registry });
-    await convertRecording(reader, mcap, { registry, compression: 'none' });
-  });
-  yield converted;
-  const { size } = await stat(mcap);
-  yield { name: 'bin-to-mcap (written)', megabytesPerS: (converted.megabytesPerS * size) / bytes };
-  yield await measured('read-mcap', undefined, async () => {
-    await using reader = await openRecording(mcap, { registry });
-    for await (const _ of reader.batches());
-  });
-  const back = join(folder, 'back.bin');
-  yield await measured('mcap-to-bin', back, async () => {
-    await using reader = await openRecording(mcap, { registry });
-    await convertRecording(reader, back, { registry });
-  });
-  await rm(back);
-  yield await measured('write-mcap', mcap, async () => {
-    await using writer = await McapWriter.open(mcap, { registry, compression: 'none' });
-    for (let index = 0; index < batches; index++) await writer.write(batch);
-  });
-  yield await measured('mcap-core', mcap, () => writeByCore(mcap, batch, batches));
-  for (const file of [mcap, bin, `${bin}.idx`]) await rm(file, { force: true });
+  const target = made[name];
+  const runs: Record<FileCaseName, () => Promise<void>> = {
+    disk: () => writeBlocks(target!, bytes),
+    'write-bin': async () => {
+      await using writer = await EventFileWriter.open(file('bench'));
+      for (let index = 0; index < batches; index++) await writer.write(batch);
+    },
+    'index-bin': async () => {
+      await using reader = await openRecording(bin, { registry });
+      const { count } = await reader.summary();
+      if (count !== batches * batchEvents) throw new Error(`the index has ${count} events`);
+    },
+    'read-bin': async () => {
+      await using reader = await openRecording(bin, { registry });
+      let count = 0;
+      for await (const events of reader.batches()) count += events.length;
+      if (count !== batches * batchEvents) throw new Error(`${count} events were read`);
+    },
+    'bin-to-mcap': async () => {
+      await using reader = await openRecording(bin, { registry });
+      await convertRecording(reader, mcap, { registry, compression: 'none' });
+    },
+    // What the disk can do at best while it is read and written: the same bytes in, and as many out.
+    copy: async () => copyBlocks(bin, target!, (await stat(mcap)).size),
+    'read-mcap': async () => {
+      await using reader = await openRecording(mcap, { registry });
+      for await (const _ of reader.batches());
+    },
+    'mcap-to-bin': async () => {
+      await using reader = await openRecording(mcap, { registry });
+      await convertRecording(reader, target!, { registry });
+    },
+    'copy-back': () => copyBlocks(mcap, target!, bytes),
+    'write-mcap': async () => {
+      await using writer = await McapWriter.open(target!, { registry, compression: 'none' });
+      for (let index = 0; index < batches; index++) await writer.write(batch);
+    },
+    'mcap-core': () => writeByCore(target!, batch, batches),
+  };
+  const batch = makeBatch(registry);
+  if (target !== undefined) await rm(target, { force: true });
+  const startMs = performance.now();
+  const before = process.cpuUsage();
+  await runs[name]();
+  const { user, system } = process.cpuUsage(before);
+  const megabytesPerS = bytes / 1e3 / (performance.now() - startMs);
+  return { megabytesPerS, cpuMsPerMb: ((user + system) * 1e3) / bytes };
 }
 
-async function writeZeros(file: string, bytes: number): Promise<void> {
-  const handle = await open(file, 'w');
-  const block = Buffer.alloc(4 << 20);
-  for (let left = bytes; left > 0; left -= block.length) await handle.write(block, 0, Math.min(left, block.length));
-  await handle.datasync();
-  await handle.close();
+const blockBytes = 1 << 20;
+const syncBytes = 16e6;
+
+/** Writes to the disk as fast as it goes: in blocks, which are brought to the disk meanwhile. */
+async function writeBlocks(file: string, bytes: number): Promise<void> {
+  const target = new SyncedFile(await open(file, 'w'));
+  const block = Buffer.alloc(blockBytes, 0x5a);
+  for (let left = bytes; left > 0; left -= block.length)
+    await target.write(block.subarray(0, Math.min(left, blockBytes)));
+  await target.close();
+}
+
+/** Reads all of `from` and writes `bytes` of it, more than once if need be; a block is read while one is written. */
+async function copyBlocks(from: string, to: string, bytes: number): Promise<void> {
+  const source = await open(from, 'r');
+  const target = new SyncedFile(await open(to, 'w'));
+  const { size } = await source.stat();
+  const blocks = [Buffer.alloc(blockBytes), Buffer.alloc(blockBytes)] as const;
+  const turns = Math.ceil(Math.max(size, bytes) / blockBytes);
+  const read = (turn: number) => source.read(blocks[turn % 2]!, 0, blockBytes, (turn * blockBytes) % size);
+  let next = read(0);
+  for (let turn = 0, left = bytes; turn < turns; turn++, left -= blockBytes) {
+    const { buffer } = await next;
+    next = read(turn + 1);
+    if (left > 0) await target.write(buffer.subarray(0, Math.min(left, blockBytes)));
+  }
+  await next;
+  await target.close();
+  await source.close();
+}
+
+class SyncedFile {
+  private syncing: Promise<void> | undefined;
+  private unsynced = 0;
+
+  constructor(private readonly handle: FileHandle) {}
+
+  async write(bytes: Buffer): Promise<void> {
+    await this.handle.write(bytes);
+    this.unsynced += bytes.length;
+    if (this.unsynced < syncBytes || this.syncing !== undefined) return;
+    this.unsynced = 0;
+    this.syncing = this.handle.datasync().then(() => {
+      this.syncing = undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.syncing;
+    await this.handle.datasync();
+    await this.handle.close();
+  }
 }
 
 /** The same messages as `McapWriter` writes, two for each event, with chunks of the same size. */

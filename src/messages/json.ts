@@ -20,8 +20,14 @@ export function toJson(value: unknown, options: PrintOptions = {}): unknown {
   if (value instanceof Date) return printTime(value);
   if (value instanceof Uint8Array) return printBytes(value, options.maxBytes ?? Number.POSITIVE_INFINITY);
   if (Array.isArray(value)) return value.map((item) => toJson(item, options));
-  const entries = Object.entries(value).map(([key, item]) => [key, toJson(item, options)]);
-  return Object.fromEntries(entries);
+  const json: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) {
+    // Plain assignment of this one key would set the object's prototype instead of a property.
+    const value = toJson(item, options);
+    if (key !== '__proto__') json[key] = value;
+    else Object.defineProperty(json, key, { value, enumerable: true, configurable: true, writable: true });
+  }
+  return json;
 }
 
 function printBytes(bytes: Uint8Array, maxBytes: number): string {

@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
 import { decodeHead } from '../messages/envelope.js';
 import { EventMemo } from '../messages/event-memo.js';
+import { BytesCopier, type BytesPart } from './bytes-copier.js';
 import { lengthBytes } from './event-file-format.js';
 import { diskError, type RecordingDisk, type RecordingFile } from './recording-disk.js';
 
@@ -23,6 +24,7 @@ const maxSpareChunks = Math.ceil(maxBufferedBytes / chunkBytes);
 /** Records of one file that go to the disk in one call. */
 interface Chunk {
   readonly bytes: Buffer;
+  readonly view: DataView;
   used: number;
   /** A file to begin before these bytes. */
   readonly newFile: string | undefined;
@@ -50,6 +52,7 @@ export class EventFileOutput {
   private chunk: Chunk | undefined;
   private readonly full: Chunk[] = [];
   private readonly spare: Buffer[] = [];
+  private readonly copier = new BytesCopier();
   private readonly waiters: Waiter[] = [];
   private draining = false;
   /** Resolves when all that was appended before the last `pump` is written, or the disk has failed. */
@@ -75,8 +78,9 @@ export class EventFileOutput {
   }
 
   /** Copies one record. */
-  append(eventBytes: Buffer, payload: Buffer): void {
-    const size = lengthBytes + eventBytes.length + payload.length;
+  append(event: BytesPart, payload: BytesPart): void {
+    const eventBytes = event.end - event.start;
+    const size = lengthBytes + eventBytes + payload.end - payload.start;
     let chunk = this.chunk;
     if (chunk === undefined || chunk.used + size > chunk.bytes.length) {
       const newFile = chunk?.used === 0 ? chunk.newFile : undefined;
@@ -84,10 +88,10 @@ export class EventFileOutput {
       chunk = this.newChunk(size, newFile);
       this.chunk = chunk;
     }
-    const { bytes } = chunk;
-    let at = bytes.writeUInt32LE(eventBytes.length, chunk.used);
-    at += eventBytes.copy(bytes, at);
-    chunk.used = at + payload.copy(bytes, at);
+    const { view, used } = chunk;
+    view.setUint32(used, eventBytes, true);
+    const payloadAt = this.copier.copy(event, view, used + lengthBytes);
+    chunk.used = this.copier.copy(payload, view, payloadAt);
     this.acceptedBytes += size;
   }
 
@@ -275,8 +279,9 @@ export class EventFileOutput {
   }
 
   private newChunk(size: number, newFile: string | undefined): Chunk {
-    const bytes = size <= chunkBytes ? (this.spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)) : Buffer.alloc(size);
-    return { bytes, used: 0, newFile };
+    const bytes =
+      size <= chunkBytes ? (this.spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)) : Buffer.allocUnsafeSlow(size);
+    return { bytes, view: new DataView(bytes.buffer), used: 0, newFile };
   }
 }
 

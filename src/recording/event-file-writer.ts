@@ -1,12 +1,14 @@
 import { basename, dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
+import { type BytesPart, wholeOf } from './bytes-copier.js';
 import { baseOf, isHeader, lengthBytes, maxEventBytes, partFile, partOf } from './event-file-format.js';
 import { EventFileOutput, type SyncMode } from './event-file-output.js';
+import { EventForms } from './event-forms.js';
+import { type PathName, PathTable } from './path-table.js';
 import type { RecordedEvent, RecordingWriter } from './recording.js';
 import { diskError, nodeDisk, type RecordingDisk } from './recording-disk.js';
 import { RepeatedHeaders } from './repeated-headers.js';
-import { checkWhole } from './whole-event.js';
 
 export type { SyncMode } from './event-file-output.js';
 
@@ -29,6 +31,16 @@ export interface EventFileOptions {
   readonly disk?: RecordingDisk;
 }
 
+/** An event as it stands in larger buffers. */
+export interface EventParts {
+  readonly event: BytesPart;
+  readonly payload: BytesPart;
+  /** Unix seconds, when it was recorded. */
+  readonly timeS: number;
+  /** Makes the event itself. */
+  toEvent(): MeshEvent;
+}
+
 /**
  * Writes a recording as event files, `BASE.0000.bin` and so on. Many events go to the disk in one call; `write` makes
  * its caller wait when the disk is slower than the events, with at most 8 MB in memory.
@@ -39,6 +51,8 @@ export interface EventFileOptions {
 export class EventFileWriter implements RecordingWriter {
   private readonly output: EventFileOutput;
   private readonly headers = new RepeatedHeaders();
+  private readonly table = new PathTable();
+  private readonly event = new EventForms(this.table);
   private readonly maxFileBytes: number;
   private readonly maxFileS: number;
   private part = 0;
@@ -92,11 +106,24 @@ export class EventFileWriter implements RecordingWriter {
    */
   write(events: readonly RecordedEvent[]): Promise<void> {
     try {
-      for (const { event, timeS } of events) this.add(event, timeS);
+      for (const { event, timeS } of events) {
+        if (this.add(wholeOf(event.eventBytes), wholeOf(event.payload), timeS)) this.headers.keep(event, timeS);
+      }
     } catch (error) {
       // What was added before must not wait for a next call.
-      return this.output.commit().then(() => Promise.reject(error));
+      return this.commit().then(() => Promise.reject(error));
     }
+    return this.commit();
+  }
+
+  /** Adds an event in parts, which are copied; `commit` must follow. Errors: `invalid-argument` as `write`. */
+  addParts(parts: EventParts): void {
+    const { event, payload, timeS } = parts;
+    if (this.add(event, payload, timeS)) this.headers.keep(parts.toEvent(), timeS);
+  }
+
+  /** What `write` does when it has added its events. Errors: `resource-exhausted`, `internal`. */
+  commit(): Promise<void> {
     return this.output.commit();
   }
 
@@ -132,18 +159,30 @@ export class EventFileWriter implements RecordingWriter {
     await this.output.begin(partFile(this.base, 0));
   }
 
-  private add(event: MeshEvent, timeS: number): void {
-    const { eventBytes, payload } = event;
-    const { path, scheme } = event.uri;
-    if (path === '' || scheme === '') throw refused(event, 'has no URI');
-    if (event.payloadLength !== payload.length || eventBytes.length > maxEventBytes)
-      throw refused(event, whyNot(event));
-    checkWhole(eventBytes);
+  /** Gives whether later files begin with it, too. */
+  private add(event: BytesPart, payload: BytesPart, timeS: number): boolean {
+    const name = this.check(event, payload.end - payload.start);
     if (this.fileBytes > this.maxFileBytes || this.spanS(timeS) >= this.maxFileS) this.roll(timeS);
     if (Number.isFinite(timeS)) this.fileStartS ??= timeS;
     this.events += 1;
-    this.append(eventBytes, payload);
-    if (isHeader(path)) this.headers.keep(event, timeS);
+    this.append(event, payload);
+    return isHeader(name.path);
+  }
+
+  /** Checks that the bytes are an Event to its last field, which is what readers look for. */
+  private check({ bytes, start, end }: BytesPart, payloadBytes: number): PathName {
+    const { event, table } = this;
+    event.read(bytes, start, end);
+    const name = event.path === undefined ? undefined : table.names[event.path]!;
+    if (name !== undefined && event.payloadLength === payloadBytes && end - start <= maxEventBytes) return name;
+    const which = name === undefined ? '' : ` of ${name.service}${name.path}`;
+    const why =
+      name === undefined
+        ? 'has no URI'
+        : event.payloadLength !== payloadBytes
+          ? `says its payload has ${event.payloadLength} bytes; it has ${payloadBytes}`
+          : `has ${end - start} bytes without its payload; an event file takes ${maxEventBytes}`;
+    throw new MeshError('invalid-argument', `event ${event.sequence}${which} ${why}; it cannot be recorded`);
   }
 
   /** What the file spans with an event of this time; a time that is none does not count. */
@@ -156,21 +195,13 @@ export class EventFileWriter implements RecordingWriter {
     this.output.roll(partFile(this.base, this.part));
     this.fileBytes = 0;
     this.fileStartS = Number.isFinite(timeS) ? timeS : undefined;
-    for (const { eventBytes, payload } of this.headers.at(timeS)) this.append(eventBytes, payload);
+    for (const { eventBytes, payload } of this.headers.at(timeS)) {
+      this.append(wholeOf(eventBytes), wholeOf(payload));
+    }
   }
 
-  private append(eventBytes: Buffer, payload: Buffer): void {
-    this.output.append(eventBytes, payload);
-    this.fileBytes += lengthBytes + eventBytes.length + payload.length;
+  private append(event: BytesPart, payload: BytesPart): void {
+    this.output.append(event, payload);
+    this.fileBytes += lengthBytes + event.end - event.start + payload.end - payload.start;
   }
-}
-
-function whyNot({ eventBytes, payload, payloadLength }: MeshEvent): string {
-  return payloadLength !== payload.length
-    ? `says its payload has ${payloadLength} bytes; it has ${payload.length}`
-    : `has ${eventBytes.length} bytes without its payload; an event file takes ${maxEventBytes}`;
-}
-
-function refused({ sequence, service, path }: MeshEvent, why: string): MeshError {
-  return new MeshError('invalid-argument', `event ${sequence} of ${service}${path} ${why}; it cannot be recorded`);
 }

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import { MeshError } from '../base/errors.js';
 import { lengthBytes } from './event-file-format.js';
 import { findRecord } from './find-record.js';
+import { ReadAhead } from './read-ahead.js';
 import { beginsRecord, type RecordParser } from './record-parser.js';
 import type { Damage } from './recording.js';
 import { throwIfAborted } from './throw-if-aborted.js';
@@ -41,37 +41,39 @@ export async function* recordChunks(
   options: ChunkOptions,
 ): AsyncGenerator<RecordChunk, void> {
   const { file, size, start = 0, end = size, keep = false, signal, onDamage } = options;
-  let buffer = Buffer.allocUnsafeSlow(Math.min(chunkBytes, Math.max(size - start, 1)));
+  const reader = new ReadAhead(handle, { file, size, end, blockBytes: Math.min(chunkBytes, size), keep });
   let position = start;
   let neededBytes = 0;
   let trusted = -1;
-  while (position < end) {
-    throwIfAborted(signal);
-    const wanted = Math.min(Math.max(chunkBytes, neededBytes), size - position);
-    if (keep || wanted > buffer.length) buffer = Buffer.allocUnsafeSlow(wanted);
-    const bytes = await readFully(handle, buffer.subarray(0, wanted), position, file);
-    const offset = position;
-    const stop = parser.parse(bytes, end - offset, size - offset, trusted - offset);
-    position += parser.consumed;
-    neededBytes = 0;
-    if (parser.count > 0) yield { bytes, offset };
-    if (stop.kind === 'more') neededBytes = stop.neededBytes;
-    if (stop.kind === 'suspect' || (stop.kind === 'more' && neededBytes > chunkBytes && position !== trusted)) {
-      const { start: from = 0, end: to = 0 } = stop.payload ?? {};
-      // A wrong length must not make us read a gigabyte for one record.
-      if (stop.kind === 'more' && (to === 0 || (await mayBegin(handle, offset + to, size)))) continue;
-      const inside = await findRecord(handle, { from: offset + from, to: offset + to, size, signal });
-      if (inside === undefined) trusted = position;
-      else {
-        report(position, inside, 'its payload_length is wrong: other records begin within');
-        position = inside;
-        neededBytes = 0;
+  try {
+    while (position < end) {
+      throwIfAborted(signal);
+      const bytes = await reader.read(position, neededBytes);
+      const offset = position;
+      const stop = parser.parse(bytes, end - offset, size - offset, trusted - offset);
+      position += parser.consumed;
+      neededBytes = 0;
+      if (parser.count > 0) yield { bytes, offset };
+      if (stop.kind === 'more') neededBytes = stop.neededBytes;
+      if (stop.kind === 'suspect' || (stop.kind === 'more' && neededBytes > chunkBytes && position !== trusted)) {
+        const { start: from = 0, end: to = 0 } = stop.payload ?? {};
+        // A wrong length must not make us read a gigabyte for one record.
+        if (stop.kind === 'more' && (to === 0 || (await mayBegin(handle, offset + to, size)))) continue;
+        const inside = await findRecord(handle, { from: offset + from, to: offset + to, size, signal });
+        if (inside === undefined) trusted = position;
+        else {
+          report(position, inside, 'its payload_length is wrong: other records begin within');
+          position = inside;
+          neededBytes = 0;
+        }
+      } else if (stop.kind === 'damage') {
+        const next = (await findRecord(handle, { from: position + 1, to: end, size, signal })) ?? end;
+        report(position, next, stop.reason);
+        position = next;
       }
-    } else if (stop.kind === 'damage') {
-      const next = (await findRecord(handle, { from: position + 1, to: end, size, signal })) ?? end;
-      report(position, next, stop.reason);
-      position = next;
     }
+  } finally {
+    await reader.close();
   }
 
   function report(from: number, to: number, reason: string): void {
@@ -84,16 +86,4 @@ async function mayBegin(handle: FileHandle, at: number, size: number): Promise<b
   const length = Math.min(lengthBytes + 1, size - at);
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, at);
   return beginsRecord(buffer, 0, bytesRead);
-}
-
-async function readFully(handle: FileHandle, bytes: Buffer, position: number, file: string): Promise<Buffer> {
-  let at = 0;
-  while (at < bytes.length) {
-    const { bytesRead } = await handle.read(bytes, at, bytes.length - at, position + at);
-    if (bytesRead === 0) {
-      throw new MeshError('data-loss', `${file} ends at byte ${position + at}; when reading began it was longer`);
-    }
-    at += bytesRead;
-  }
-  return bytes;
 }

@@ -1,12 +1,12 @@
 import { lengthBytes, maxEventBytes, maxPayloadBytes } from './event-file-format.js';
-import { EventScan } from './event-scan.js';
+import { EventForms } from './event-forms.js';
 import type { PathTable } from './path-table.js';
 
 /** Records that one chunk holds at most. */
 const maxRecords = 4096;
 
-/** Gives the time of the event that was scanned last, Unix seconds. */
-export type RecordTimes = (scan: EventScan, bytes: Buffer, start: number, end: number) => number;
+/** Gives the time of the event that was read last, Unix seconds. */
+export type RecordTimes = (event: EventForms, bytes: Buffer, start: number, end: number) => number;
 
 /** Why a parser stopped. `suspect`: the record is whole, but what follows it is none. */
 export type ParseStop =
@@ -26,7 +26,6 @@ export interface PayloadBounds {
  * places of the columns mean anything, and only until the next `parse`.
  */
 export class RecordParser {
-  readonly scan = new EventScan();
   count = 0;
   /** Where records begin, where their events end, where they end; offsets in `bytes`. */
   readonly starts = new Int32Array(maxRecords);
@@ -36,13 +35,19 @@ export class RecordParser {
   readonly paths = new Int32Array(maxRecords);
   readonly sequences = new Float64Array(maxRecords);
   readonly times = new Float64Array(maxRecords);
+  /** Seconds of the publisher's system clock when it was sent; NaN where the event does not say. */
+  readonly sent = new Float64Array(maxRecords);
   /** The first byte that is in no record of this parse. */
   consumed = 0;
 
+  private readonly event: EventForms;
+
   constructor(
-    private readonly table: PathTable,
+    table: PathTable,
     private readonly timeOf: RecordTimes,
-  ) {}
+  ) {
+    this.event = new EventForms(table);
+  }
 
   /**
    * @param end Where in `bytes` records may begin no more.
@@ -50,7 +55,7 @@ export class RecordParser {
    * @param trusted Where in `bytes` a record stands that is good whatever follows it; -1 for none.
    */
   parse(bytes: Buffer, end: number, leftBytes: number, trusted: number): ParseStop {
-    const { scan, starts, eventEnds, ends, paths, sequences, times, table } = this;
+    const { event, starts, eventEnds, ends, paths, sequences, times, sent } = this;
     const had = bytes.length;
     let at = 0;
     this.count = 0;
@@ -66,15 +71,13 @@ export class RecordParser {
       const eventStart = at + lengthBytes;
       const eventEnd = eventStart + length;
       if (eventEnd > had) return this.short(at, eventEnd, leftBytes);
-      let path: number | undefined;
       try {
-        scan.read(bytes, eventStart, eventEnd);
-        path = table.read(bytes, scan.uriStart, scan.uriEnd);
+        event.read(bytes, eventStart, eventEnd);
       } catch (error) {
         return damage(`its ${length} bytes of event: ${(error as Error).message}`);
       }
+      const { path, payloadLength } = event;
       if (path === undefined) return damage(`its event of ${length} bytes has no URI`);
-      const { payloadLength } = scan;
       if (payloadLength < 0 || payloadLength > maxPayloadBytes) {
         return damage(`its event says that the payload has ${payloadLength} bytes; it has 0 to ${maxPayloadBytes}`);
       }
@@ -93,8 +96,9 @@ export class RecordParser {
       eventEnds[row] = eventEnd;
       ends[row] = recordEnd;
       paths[row] = path;
-      sequences[row] = scan.sequence;
-      times[row] = this.timeOf(scan, bytes, eventStart, eventEnd);
+      sequences[row] = event.sequence;
+      times[row] = this.timeOf(event, bytes, eventStart, eventEnd);
+      sent[row] = event.sentS;
       at = recordEnd;
     }
   }

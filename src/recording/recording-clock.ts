@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { decodeTimestamps } from '../messages/envelope.js';
 import { EventMemo } from '../messages/event-memo.js';
 import { semantics, type Timestamp } from '../messages/timestamp.js';
-import type { EventScan } from './event-scan.js';
+import type { EventForms } from './event-forms.js';
 import { PathTable } from './path-table.js';
 import { recordChunks } from './record-chunks.js';
 import { RecordParser } from './record-parser.js';
@@ -27,34 +27,21 @@ export class RecordingClock {
   /** Time of the event before. */
   lastS = 0;
   private readonly memo = new EventMemo();
-  private readonly clockName: Buffer;
 
-  constructor(readonly anchor: Anchor) {
-    this.clockName = Buffer.from(anchor.clockName);
-  }
+  constructor(readonly anchor: Anchor) {}
 
-  /** Time of the event that was scanned last, Unix seconds. */
-  readonly timeOf = (scan: EventScan, bytes: Buffer, start: number, end: number): number => {
-    const { fileWriteS, clockStart, clockEnd } = scan;
-    if (Number.isFinite(fileWriteS) && this.isOurs(bytes, clockStart, clockEnd)) {
+  /** Time of the event that was read last, Unix seconds. */
+  readonly timeOf = (event: EventForms, bytes: Buffer, start: number, end: number): number => {
+    const { fileWriteS, clockName, sentS } = event;
+    if (Number.isFinite(fileWriteS) && clockName === this.anchor.clockName) {
       this.lastS = fileWriteS + this.anchor.offsetS;
     } else {
       this.pure = false;
-      const stamps = decodeTimestamps(bytes, start, end, this.memo);
-      const stamp = systemStamp(stamps);
-      if (stamp !== undefined) this.lastS = stamp.stamp;
+      if (Number.isFinite(sentS)) this.lastS = sentS;
+      else this.lastS = decodeTimestamps(bytes, start, end, this.memo).find(isSystem)?.stamp ?? this.lastS;
     }
     return this.lastS;
   };
-
-  private isOurs(bytes: Buffer, start: number, end: number): boolean {
-    const { clockName } = this;
-    if (end - start !== clockName.length) return false;
-    for (let index = 0; index < clockName.length; index++) {
-      if (bytes[start + index] !== clockName[index]) return false;
-    }
-    return true;
-  }
 }
 
 /**
@@ -100,10 +87,6 @@ class AnchorSearch {
     const offsetS = [this.own, this.foreign].find(Number.isFinite) ?? 0;
     return { clockName: this.clockName, offsetS };
   }
-}
-
-function systemStamp(stamps: readonly Timestamp[]): Timestamp | undefined {
-  return stamps.find(isSystemSend) ?? stamps.find(isSystem);
 }
 
 function isFileWrite({ semantics: what, clockName }: Timestamp): boolean {

@@ -1,6 +1,7 @@
 import { MeshError } from '../base/errors.js';
 import { pathKey } from './path-patterns.js';
 import type { Damage, ReadOptions, RecordedEvent, RecordedPath, RecordingReader } from './recording.js';
+import { withoutStacks } from './without-stacks.js';
 
 /** An event whose record is whole, and which is wrong all the same. */
 export interface WrongEvent {
@@ -45,13 +46,15 @@ export async function verifyRecording(
   let wrongCount = 0;
   for await (const batch of recording.batches({ ...options, lend: true })) {
     events += batch.length;
-    for (const recorded of batch) {
-      const reason = faultOf(recorded, unknownTypes);
-      if (reason === undefined) continue;
-      wrongCount += 1;
-      const { service, path, sequence } = recorded.event;
-      if (wrong.length < mostWrong) wrong.push({ service, path, sequence, timeS: recorded.timeS, reason });
-    }
+    withoutStacks(() => {
+      for (const recorded of batch) {
+        const reason = faultOf(recorded, unknownTypes);
+        if (reason === undefined) continue;
+        wrongCount += 1;
+        const { service, path, sequence } = recorded.event;
+        if (wrong.length < mostWrong) wrong.push({ service, path, sequence, timeS: recorded.timeS, reason });
+      }
+    });
   }
   return {
     files,

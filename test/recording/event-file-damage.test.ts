@@ -109,6 +109,30 @@ describe('a damaged event file', () => {
     expect(damage.length).toBeLessThanOrEqual(1);
   });
 
+  it('is read again behind all of its damage, wherever two good records follow', async () => {
+    const file = join(await folder(), 'many.0000.bin');
+    // What is broken of a record: its length, the tag or the length of its URI.
+    const kinds = fc.constantFrom<readonly number[]>([3], [4], [5], [0, 1, 2, 3]);
+    const broken = fc.array(fc.tuple(fc.nat({ max: records.length - 1 }), kinds), { minLength: 1, maxLength: 30 });
+    await fc.assert(
+      fc.asyncProperty(broken, async (breaks) => {
+        const bytes = Buffer.from(whole);
+        const bad = new Set<number>();
+        for (const [index, places] of breaks) {
+          bad.add(index);
+          for (const place of places) bytes[(ends[index - 1] ?? 0) + place] = 0x7f;
+        }
+        const { events: found, damage } = await readDamaged(file, bytes);
+        // The last good one before damage may be taken for damaged itself.
+        const good = events.filter((_, index) => !bad.has(index) && !bad.has(index + 1));
+        const texts = new Set(found.map(told));
+        expect(sequences(good.filter((event) => !texts.has(told(event))))).toEqual([]);
+        expect(damage.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it('is no reason to fail: any bytes at all are read to their end', async () => {
     const file = join(await folder(), 'any.0000.bin');
     await fc.assert(

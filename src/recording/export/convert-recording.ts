@@ -1,17 +1,21 @@
 import { MeshError } from '../../base/errors.js';
 import { listNames } from '../../base/suggest.js';
+import type { MeshEvent } from '../../messages/mesh-event.js';
 import type { TypeRegistry } from '../../messages/registry.js';
+import type { Uri } from '../../messages/uri.js';
 import { EventFileReader } from '../event-file-reader.js';
+import { EventFileWriter } from '../event-file-writer.js';
 import type { McapCompression } from '../mcap/chunk-compression.js';
-import type { PayloadSchema } from '../mcap/mcap-channels.js';
+import { McapReader } from '../mcap/mcap-reader.js';
 import { McapWriter } from '../mcap/mcap-writer.js';
 import { pathKey } from '../path-patterns.js';
 import type { Damage, ReadOptions, RecordedEvent, RecordingReader } from '../recording.js';
 import { copyEventFile } from './copy-event-file.js';
+import { copyMcap } from './copy-mcap.js';
 import { CsvExport } from './csv.js';
 import { JsonLinesExport } from './json-lines.js';
 import { PartialFiles } from './partial-files.js';
-import { eventFileExport, exportOf, type RecordingExport } from './recording-export.js';
+import { exportOf, type RecordingExport } from './recording-export.js';
 import { type Column, TableColumns } from './table-columns.js';
 
 /** Formats that a recording is converted to, by the end of the file's name. */
@@ -72,11 +76,6 @@ interface Table {
   readonly columns: TableColumns;
 }
 
-interface Copied {
-  readonly file: string;
-  readonly writer: McapWriter;
-}
-
 class Conversion {
   private readonly reader: RecordingReader;
   private readonly output: string;
@@ -84,8 +83,10 @@ class Conversion {
   private readonly format: ConvertFormat;
   private readonly partial: PartialFiles;
   private readonly exports = new Map<string, RecordingExport>();
-  /** Set for a whole event file that becomes MCAP, which is copied record by record. */
-  private copied: Copied | undefined;
+  /** Those of tables by the URI of their events, which neighbours share: no text is made for each event. */
+  private readonly tables = new WeakMap<Uri, { readonly service: string; readonly table: RecordingExport }>();
+  /** Copies the events where none has to be looked at; gives their number. */
+  private copy: ((options: ReadOptions) => Promise<number>) | undefined;
 
   constructor(reader: RecordingReader, output: string, options: ConvertOptions) {
     this.reader = reader;
@@ -103,9 +104,10 @@ class Conversion {
       if (isTable) await this.openTables();
       else this.exports.set('', await this.open());
       const onDamage = (one: Damage): void => void damage.push(one);
-      if (this.copied !== undefined) events = await this.copy(this.copied, onDamage);
+      const options = this.readOptions('converting', onDamage);
+      if (this.copy !== undefined) events = await this.copy(options);
       else {
-        for await (const batch of this.read('converting', onDamage)) {
+        for await (const batch of this.reader.batches(options)) {
           events += batch.length;
           if (isTable) await this.writeRows(batch);
           else await this.exports.get('')!.write(batch);
@@ -120,27 +122,17 @@ class Conversion {
     }
   }
 
-  private read(doing: 'looking' | 'converting', onDamage: (damage: Damage) => void) {
+  private readOptions(doing: 'looking' | 'converting', onDamage: (damage: Damage) => void): ReadOptions {
     const { startS, endS, paths, signal, onProgress } = this.options;
-    return this.reader.batches({
+    return {
       onDamage,
-      // A row group keeps bytes of many batches.
-      lend: this.format !== 'parquet',
+      lend: true,
       onProgress: (done, total) => onProgress?.(doing, done, total),
       ...(startS === undefined ? {} : { startS }),
       ...(endS === undefined ? {} : { endS }),
       ...(paths === undefined ? {} : { paths }),
       ...(signal === undefined ? {} : { signal }),
-    });
-  }
-
-  private copy({ file, writer }: Copied, onDamage: (damage: Damage) => void): Promise<number> {
-    const { signal, onProgress } = this.options;
-    return copyEventFile(file, writer, {
-      onDamage,
-      onProgress: (done, total) => onProgress?.('converting', done, total),
-      ...(signal === undefined ? {} : { signal }),
-    });
+    };
   }
 
   private async open(): Promise<RecordingExport> {
@@ -149,27 +141,40 @@ class Conversion {
     const name = partial.begin(output);
     if (format === 'jsonl') return JsonLinesExport.create(name);
     if (format === 'bin') {
-      const written = await eventFileExport(name);
-      partial.renamed(name, written.file);
-      return written;
+      const writer = await EventFileWriter.open(name);
+      const file = writer.files[0]!;
+      partial.renamed(name, file);
+      if (reader instanceof McapReader) this.copy = (wanted) => copyMcap(reader, writer, wanted);
+      return exportOf(writer, file);
     }
     const writer = await McapWriter.open(name, {
       registry,
       ...(compression === undefined ? {} : { compression }),
       // What only another MCAP file describes stays described.
-      ...(describes(reader) ? { schemaOf: (type) => reader.schemaOf(type) } : {}),
+      ...(reader instanceof McapReader ? { schemaOf: (type) => reader.schemaOf(type) } : {}),
     });
     const { startS = 0, endS, paths } = this.options;
     const [file, ...others] = reader.files;
     const isWhole = startS <= 0 && endS === undefined && paths === undefined && others.length === 0;
-    if (isWhole && file !== undefined && reader instanceof EventFileReader) this.copied = { file, writer };
+    if (isWhole && file !== undefined && reader instanceof EventFileReader) {
+      this.copy = (whole) => copyEventFile(file, writer, whole);
+    }
     return exportOf(writer, name);
+  }
+
+  private tableOf(event: MeshEvent): RecordingExport | undefined {
+    const { uri, service } = event;
+    const known = this.tables.get(uri);
+    if (known?.service === service) return known.table;
+    const table = this.exports.get(tableKey(event));
+    if (table !== undefined) this.tables.set(uri, { service, table });
+    return table;
   }
 
   private async writeRows(batch: readonly RecordedEvent[]): Promise<void> {
     const rows = new Map<RecordingExport, RecordedEvent[]>();
     for (const one of batch) {
-      const table = this.exports.get(tableKey(one));
+      const table = this.tableOf(one.event);
       if (table === undefined) continue;
       const own = rows.get(table);
       if (own === undefined) rows.set(table, [one]);
@@ -181,16 +186,24 @@ class Conversion {
   /** Reads all of it once for the columns, and makes a table for each path. */
   private async openTables(): Promise<void> {
     const tables = new Map<string, Table>();
-    for await (const batch of this.read('looking', () => undefined)) {
+    const byUri = new WeakMap<Uri, Table>();
+    for await (const batch of this.reader.batches(this.readOptions('looking', () => undefined))) {
       for (const one of batch) {
-        const key = tableKey(one);
-        let table = tables.get(key);
+        const { uri } = one.event;
+        let table = byUri.get(uri);
+        if (table?.about.service === one.event.service) {
+          addColumns(table.columns, one);
+          continue;
+        }
+        const key = tableKey(one.event);
+        table = tables.get(key);
         if (table === undefined) {
           const { service, path, type } = one.event;
           const name = pathKey({ service, path });
           table = { key, about: { service, path, type }, columns: new TableColumns(name) };
           tables.set(key, table);
         }
+        byUri.set(uri, table);
         addColumns(table.columns, one);
       }
     }
@@ -231,16 +244,9 @@ async function openTable(
   return ParquetExport.create(name, columns, { ...options, about: { ...options.about } });
 }
 
-/** Whether the recording brings schemas of its own, as MCAP files do. */
-function describes(
-  reader: RecordingReader,
-): reader is RecordingReader & { schemaOf(type: string): PayloadSchema | undefined } {
-  return 'schemaOf' in reader;
-}
-
 /** A path that changes its type becomes two tables. */
-function tableKey({ event }: RecordedEvent): string {
-  return [event.service, event.path, event.type].join('\n');
+function tableKey({ service, path, type }: MeshEvent): string {
+  return [service, path, type].join('\n');
 }
 
 function addColumns(columns: TableColumns, { event }: RecordedEvent): void {

@@ -44,7 +44,8 @@ export class CsvExport implements RecordingExport {
       try {
         flatten(event.message, (name, cell) => {
           const place = this.places.get(name);
-          if (place !== undefined) row[place] = quote(textOf(cell));
+          if (place === undefined) return;
+          row[place] = typeof cell === 'number' ? String(cell) : quote(textOf(cell));
         });
       } catch {
         this.undecoded++;

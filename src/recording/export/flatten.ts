@@ -25,7 +25,8 @@ function flattenFields(
   depth: number,
   visit: (column: string, cell: Cell | JsonCell) => void,
 ): void {
-  for (const [key, value] of Object.entries(fields)) {
+  for (const key of Object.keys(fields)) {
+    const value = (fields as Record<string, unknown>)[key];
     const column = prefix === '' ? key : `${prefix}.${key}`;
     if (isFields(value) && depth < mostDepth) flattenFields(value, column, depth + 1, visit);
     else visit(column, cellOf(value));
@@ -33,7 +34,7 @@ function flattenFields(
 }
 
 function isFields(value: unknown): value is object {
-  return Object.prototype.toString.call(value) === '[object Object]';
+  return typeof value === 'object' && Object.prototype.toString.call(value) === '[object Object]';
 }
 
 function cellOf(value: unknown): Cell | JsonCell {

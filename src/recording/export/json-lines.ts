@@ -1,6 +1,7 @@
 import { MeshError } from '../../base/errors.js';
 import { toJson } from '../../messages/json.js';
 import type { MeshEvent } from '../../messages/mesh-event.js';
+import type { Timestamp } from '../../messages/timestamp.js';
 import type { RecordedEvent } from '../recording.js';
 import type { RecordingExport } from './recording-export.js';
 import { TextFile } from './text-file.js';
@@ -14,6 +15,7 @@ export class JsonLinesExport implements RecordingExport {
   /** Events whose payload is not of its type. */
   undecoded = 0;
   private readonly text: TextFile;
+  private readonly names = new NameTexts();
 
   private constructor(text: TextFile) {
     this.text = text;
@@ -30,8 +32,11 @@ export class JsonLinesExport implements RecordingExport {
 
   async write(events: readonly RecordedEvent[]): Promise<void> {
     for (const { event, timeS } of events) {
-      const { service, path, sequence, timestamps: stamps, type } = event;
-      this.text.add(`${JSON.stringify({ service, path, sequence, timeS, stamps, type, ...this.contentOf(event) })}\n`);
+      const { service, path, sequence, timestamps, type } = event;
+      const { names } = this;
+      const head = `{"service":${names.of(service)},"path":${names.of(path)},"sequence":${sequence}`;
+      const times = `"timeS":${numberText(timeS)},"stamps":[${timestamps.map(this.stampText).join(',')}]`;
+      this.text.add(`${head},${times},"type":${names.of(type)},${this.contentOf(event)}}\n`);
       if (this.text.isFull) await this.text.flush();
     }
   }
@@ -44,12 +49,38 @@ export class JsonLinesExport implements RecordingExport {
     return this.text.close();
   }
 
-  private contentOf(event: MeshEvent): object {
+  private readonly stampText = ({ stamp, clockName, semantics }: Timestamp): string =>
+    `{"stamp":${numberText(stamp)},"clockName":${this.names.of(clockName)},"semantics":${this.names.of(semantics)}}`;
+
+  private contentOf(event: MeshEvent): string {
     try {
-      return { message: toJson(event.message) };
+      return `"message":${JSON.stringify(toJson(event.message))}`;
     } catch (error) {
       this.undecoded++;
-      return { error: MeshError.from(error).message, payload: event.payload.toString('base64') };
+      const reason = MeshError.from(error).message;
+      return `"error":${JSON.stringify(reason)},"payload":"${event.payload.toString('base64')}"`;
     }
   }
+}
+
+// Names come again and again; whatever is none must not fill the memory.
+const mostNames = 10_000;
+
+/** Names as JSON. */
+class NameTexts {
+  private readonly texts = new Map<string, string>();
+
+  of(name: string): string {
+    let text = this.texts.get(name);
+    if (text === undefined) {
+      if (this.texts.size >= mostNames) this.texts.clear();
+      text = JSON.stringify(name);
+      this.texts.set(name, text);
+    }
+    return text;
+  }
+}
+
+function numberText(value: number): string {
+  return Number.isFinite(value) ? String(value) : 'null';
 }

@@ -21,7 +21,7 @@ const eventColumns: readonly Column[] = [
 
 // A row group is gathered in memory, those of all tables together at most so much; readers like groups of such sizes.
 const mostRows = 50_000;
-const mostCells = 100_000;
+const mostCells = 150_000;
 const mostBytes = 16_000_000;
 const fewestRows = 100;
 
@@ -48,6 +48,9 @@ export class ParquetExport implements RecordingExport {
   private readonly names: readonly string[];
   private readonly mostRows: number;
   private readonly mostBytes: number;
+  /** The columns before those of the message: what lives as long as a group should not be objects. */
+  private readonly times: BigInt64Array;
+  private readonly sequences: BigInt64Array;
   private cells: unknown[][] = [];
   private rows = 0;
   private gatheredBytes = 0;
@@ -58,10 +61,12 @@ export class ParquetExport implements RecordingExport {
     this.names = this.columns.map(({ name }, index) =>
       index >= eventColumns.length && eventColumns.some((column) => column.name === name) ? `message.${name}` : name,
     );
-    this.places = new Map(columns.map(({ name }, index) => [name, index + eventColumns.length]));
+    this.places = new Map(columns.map(({ name }, index) => [name, index]));
     const rows = Math.floor(mostCells / tables / this.columns.length);
     this.mostRows = Math.max(fewestRows, Math.min(mostRows, rows));
     this.mostBytes = mostBytes / tables;
+    this.times = new BigInt64Array(this.mostRows);
+    this.sequences = new BigInt64Array(this.mostRows);
     const schema: SchemaElement[] = [{ name: 'root', num_children: this.columns.length }];
     for (const [index, { kind }] of this.columns.entries()) {
       const repetition = index < eventColumns.length ? 'REQUIRED' : 'OPTIONAL';
@@ -105,11 +110,11 @@ export class ParquetExport implements RecordingExport {
     try {
       const { message } = event;
       for (const column of cells) column.push(undefined);
-      cells[0]![rows] = BigInt(Math.round(timeS * 1e6));
-      cells[1]![rows] = BigInt(event.sequence);
+      this.times[rows] = BigInt(Math.round(timeS * 1e6));
+      this.sequences[rows] = BigInt(event.sequence);
       flatten(message, (name, cell) => {
         const place = this.places.get(name);
-        if (place !== undefined) cells[place]![rows] = cellValue(cell, this.columns[place]!.kind);
+        if (place !== undefined) cells[place]![rows] = cellValue(cell, this.columns[place + eventColumns.length]!.kind);
       });
     } catch (error) {
       // Only what decoding says; a fault of ours is none of the payload's.
@@ -123,20 +128,23 @@ export class ParquetExport implements RecordingExport {
 
   private async writeGroup(): Promise<void> {
     if (this.rows === 0) return;
-    const columnData = this.cells.map((data, index) => ({ name: this.names[index]!, data }));
-    await this.parquet.write({ columnData, rowGroupSize: this.rows });
+    const { rows } = this;
+    const columns = [this.times.subarray(0, rows), this.sequences.subarray(0, rows), ...this.cells];
+    const columnData = columns.map((data, index) => ({ name: this.names[index]!, data }));
+    await this.parquet.write({ columnData, rowGroupSize: rows });
     this.clear();
     await this.flush();
   }
 
   /** Hands what the library has encoded to the disk. */
   private async flush(): Promise<void> {
-    await this.output.append([Buffer.from(this.bytes.getBytes())]);
+    const { buffer, byteOffset, byteLength } = this.bytes.getBytes();
+    await this.output.append([Buffer.from(buffer, byteOffset, byteLength)]);
     this.bytes.index = 0;
   }
 
   private clear(): void {
-    this.cells = this.columns.map(() => []);
+    this.cells = Array.from(this.places, () => []);
     this.rows = 0;
     this.gatheredBytes = 0;
   }
@@ -166,5 +174,7 @@ function cellValue(cell: Cell | JsonCell, kind: ColumnKind): unknown {
     return BigInt(cell.getTime()) * 1000n + BigInt(micros);
   }
   if (kind === 'json' && !(cell instanceof JsonCell)) return JSON.stringify(toJson(cell));
-  return kind === 'json' || kind === 'string' ? textOf(cell) : cell;
+  if (kind === 'json' || kind === 'string') return textOf(cell);
+  // What was read is lent, and a row group holds rows of many batches.
+  return cell instanceof Uint8Array ? new Uint8Array(cell) : cell;
 }

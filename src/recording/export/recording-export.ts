@@ -1,4 +1,3 @@
-import { EventFileWriter } from '../event-file-writer.js';
 import type { RecordedEvent, RecordingWriter } from '../recording.js';
 
 /** One file of events in a format for other programs. */
@@ -23,10 +22,4 @@ export function exportOf(writer: RecordingWriter, file: string): RecordingExport
     close: () => writer.close(),
     abandon: () => writer.close().catch(() => undefined),
   };
-}
-
-/** An event file as an export: one, however long. */
-export async function eventFileExport(base: string): Promise<RecordingExport> {
-  const writer = await EventFileWriter.open(base);
-  return exportOf(writer, writer.files[0]!);
 }

@@ -1,13 +1,16 @@
 import { AppendingFile } from '../appending-file.js';
 import { nodeDisk } from '../recording-disk.js';
 
-const flushCharacters = 1 << 18;
+const flushBytes = 1 << 17;
+// A character of a JavaScript string takes three bytes at most.
+const mostBytes = 3;
 
 /** A text file that is written in large pieces. */
 export class TextFile {
   private readonly file: AppendingFile;
-  private lines: string[] = [];
-  private characters = 0;
+  /** What was added since the last `flush`, encoded: strings that wait would take several times as much memory. */
+  private bytes = Buffer.allocUnsafeSlow(flushBytes + (flushBytes >> 2));
+  private used = 0;
 
   private constructor(file: AppendingFile) {
     this.file = file;
@@ -24,21 +27,20 @@ export class TextFile {
 
   /** Whether enough has come for a `flush`. */
   get isFull(): boolean {
-    return this.characters >= flushCharacters;
+    return this.used >= flushBytes;
   }
 
   /** Adds text; its end is the caller's. */
   add(text: string): void {
-    this.lines.push(text);
-    this.characters += text.length;
+    if (this.used + mostBytes * text.length > this.bytes.length) this.reserve(Buffer.byteLength(text));
+    this.used += this.bytes.write(text, this.used);
   }
 
   /** Errors: those of `AppendingFile.append`. */
   async flush(): Promise<void> {
-    const text = this.lines.join('');
-    this.lines = [];
-    this.characters = 0;
-    await this.file.append([Buffer.from(text)]);
+    const bytes = this.bytes.subarray(0, this.used);
+    this.used = 0;
+    await this.file.append([bytes]);
   }
 
   /** Errors: those of `AppendingFile.append`. */
@@ -51,5 +53,12 @@ export class TextFile {
   /** Can be called twice. */
   close(): Promise<void> {
     return this.file.close();
+  }
+
+  private reserve(bytes: number): void {
+    if (this.used + bytes <= this.bytes.length) return;
+    const larger = Buffer.allocUnsafeSlow(this.used + bytes);
+    this.bytes.copy(larger, 0, 0, this.used);
+    this.bytes = larger;
   }
 }

@@ -1,5 +1,7 @@
 import { crc32 } from 'node:zlib';
+import { BytesCopier, type BytesPart } from '../bytes-copier.js';
 import { chunkHeadBytes, messageHeadBytes, opcode, recordHeadBytes } from './mcap-format.js';
+import { MessageIndex } from './message-index.js';
 import type { Nanos } from './nanos.js';
 import { encodeTimes } from './record-encoder.js';
 
@@ -9,55 +11,61 @@ export interface FinishedChunk {
   readonly times: Buffer;
   readonly records: Buffer;
   readonly crc: number;
-  /** The Message Index records. */
-  readonly indexes: Buffer;
-  /** Where in `indexes` that of each channel begins. */
+  /** Length of the Message Index records, and where among them that of each channel begins. */
+  readonly indexBytes: number;
   readonly indexOffsets: ReadonlyMap<number, number>;
 }
 
-/** Some bytes of a buffer. A `subarray` for each message would take longer than copying it. */
-export interface Part {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
+/** What stands before the data of a message, beside its channel. */
+export interface MessageHead {
+  readonly sequence: number;
+  readonly log: Nanos;
+  readonly publish: Nanos;
 }
 
-/** All of a buffer. */
-export function wholeOf(bytes: Buffer): Part {
-  return { bytes, start: 0, end: bytes.length };
-}
-
-// A longer part is copied faster by the call than word by word.
-const fewBytes = 256;
-
-/** Collects messages and their indexes. This is on the path of every recorded event: no allocation for each message. */
+/**
+ * Collects messages and their indexes. This is on the path of every recorded event: no allocation for each message.
+ * All of a chunk stands in one buffer as it will in the file, so that one call writes it.
+ */
 export class ChunkBuilder {
+  private readonly expectedBytes: number;
+  private readonly compression: string;
+  /** Of the chunk's own record, which stand before the messages. */
+  private readonly headBytes: number;
   private bytes: Buffer;
   private view: DataView;
-  private used = 0;
+  /** Behind the last message. */
+  private used: number;
+  private readonly copier = new BytesCopier();
   /** By channel. */
-  private readonly entries: (IndexEntries | undefined)[] = [];
-  /** Channels of this chunk, in order of their first message. */
-  private readonly touched: IndexEntries[] = [];
+  private readonly indexes: (MessageIndex | undefined)[] = [];
+  /** Those of this chunk, in order of their first message. */
+  private readonly touched: MessageIndex[] = [];
   private startS = Number.POSITIVE_INFINITY;
   private endS = 0;
-  private indexes = Buffer.alloc(0);
-  /** Over the buffer that was copied from last. */
-  private source: DataView = new DataView(new ArrayBuffer(0));
 
-  /** @param bytes Expected size; a single message may exceed it. */
-  constructor(bytes: number) {
-    this.bytes = Buffer.allocUnsafeSlow(bytes);
+  /**
+   * @param expectedBytes Of the messages; a single one may exceed it.
+   * @param compression As the chunk names it; empty for none.
+   */
+  constructor(expectedBytes: number, compression = '') {
+    this.expectedBytes = expectedBytes;
+    this.compression = compression;
+    this.headBytes = recordHeadBytes + chunkHeadBytes + 4 + compression.length + 8;
+    // Small messages have indexes of an eighth of their size.
+    this.bytes = Buffer.allocUnsafeSlow(this.headBytes + expectedBytes + (expectedBytes >> 3));
     this.view = new DataView(this.bytes.buffer);
+    this.used = this.headBytes;
   }
 
+  /** Bytes of the messages. */
   get length(): number {
-    return this.used;
+    return this.used - this.headBytes;
   }
 
   /** Whether `messages` with `dataBytes` of data in all still fit the expected size. */
   hasRoom(messages: number, dataBytes: number): boolean {
-    return this.used + messages * (recordHeadBytes + messageHeadBytes) + dataBytes <= this.bytes.length;
+    return this.length + messages * (recordHeadBytes + messageHeadBytes) + dataBytes <= this.expectedBytes;
   }
 
   /** The range of log times; told apart from the messages because those of an event share it. */
@@ -66,12 +74,12 @@ export class ChunkBuilder {
     if (timeS > this.endS) this.endS = timeS;
   }
 
-  addMessage(channel: number, sequence: number, log: Nanos, publish: Nanos, data: Part): void {
+  addMessage(channel: number, { sequence, log, publish }: MessageHead, data: BytesPart): void {
     const length = messageHeadBytes + data.end - data.start;
-    if (this.used + recordHeadBytes + length > this.bytes.length) this.grow(recordHeadBytes + length);
-    const { view } = this;
     const at = this.used;
-    this.index(channel).add(log, at);
+    if (at + recordHeadBytes + length > this.bytes.length) this.grow(recordHeadBytes + length);
+    const { view } = this;
+    this.index(channel).add(log, at - this.headBytes);
     view.setUint8(at, opcode.message);
     view.setUint32(at + 1, length, true);
     view.setUint32(at + 5, 0, true);
@@ -79,57 +87,67 @@ export class ChunkBuilder {
     view.setUint32(at + 11, sequence, true);
     log.write(view, at + 15);
     publish.write(view, at + 23);
-    this.copy(data, at + recordHeadBytes + messageHeadBytes);
-    this.used = at + recordHeadBytes + length;
+    this.used = this.copier.copy(data, view, at + recordHeadBytes + messageHeadBytes);
   }
 
+  /** Writes the Message Index records behind the messages. */
   finish(): FinishedChunk {
-    const records = this.bytes.subarray(0, this.used);
     const indexOffsets = new Map<number, number>();
-    let length = 0;
-    for (const entries of this.touched) {
-      indexOffsets.set(entries.channel, length);
-      length += entries.recordBytes;
+    let indexBytes = 0;
+    for (const index of this.touched) {
+      indexOffsets.set(index.channel, indexBytes);
+      indexBytes += index.recordBytes;
     }
-    if (this.indexes.length < length) this.indexes = Buffer.allocUnsafeSlow(length * 2);
-    const indexes = this.indexes.subarray(0, length);
-    let at = 0;
-    for (const entries of this.touched) at = entries.write(indexes, at);
-    return { times: encodeTimes(this.startS, this.endS), records, crc: crc32(records), indexes, indexOffsets };
+    if (this.used + indexBytes > this.bytes.length) this.grow(indexBytes);
+    let at = this.used;
+    for (const index of this.touched) at = index.write(this.bytes, at);
+    const records = this.bytes.subarray(this.headBytes, this.used);
+    const times = encodeTimes(this.startS, this.endS);
+    return { times, records, crc: crc32(records), indexBytes, indexOffsets };
+  }
+
+  /** The chunk's record and the indexes behind it, as they stand in the file; `compressed` in place of the records. */
+  encoded(
+    chunk: FinishedChunk,
+    compressed?: Buffer,
+  ): { readonly headBytes: number; readonly bytes: readonly Buffer[] } {
+    const { bytes, headBytes, used } = this;
+    const head = bytes.subarray(0, headBytes);
+    this.writeHead(head, chunk, (compressed ?? chunk.records).length);
+    const indexesEnd = used + chunk.indexBytes;
+    if (compressed === undefined) return { headBytes, bytes: [bytes.subarray(0, indexesEnd)] };
+    return { headBytes, bytes: [head, compressed, bytes.subarray(used, indexesEnd)] };
   }
 
   clear(): void {
-    for (const entries of this.touched) entries.clear();
+    for (const index of this.touched) index.clear();
     this.touched.length = 0;
-    this.used = 0;
+    this.used = this.headBytes;
     this.startS = Number.POSITIVE_INFINITY;
     this.endS = 0;
   }
 
-  private copy({ bytes, start, end }: Part, at: number): void {
-    const isWhole = start === 0 && end === bytes.length;
-    if (isWhole || end - start > fewBytes) {
-      this.bytes.set(isWhole ? bytes : bytes.subarray(start, end), at);
-      return;
-    }
-    const { view } = this;
-    if (this.source.buffer !== bytes.buffer) this.source = new DataView(bytes.buffer);
-    const { source } = this;
-    let from = bytes.byteOffset + start;
-    let to = at;
-    const last = bytes.byteOffset + end;
-    for (; from + 4 <= last; from += 4, to += 4) view.setInt32(to, source.getInt32(from, true), true);
-    for (; from < last; from++, to++) view.setUint8(to, source.getUint8(from));
+  /** Opcode, length, times, sizes and checksum. */
+  private writeHead(head: Buffer, { times, records, crc }: FinishedChunk, storedBytes: number): void {
+    const { compression } = this;
+    let at = head.writeUInt8(opcode.chunk, 0);
+    at = writeUint64(head, head.length - recordHeadBytes + storedBytes, at);
+    at += times.copy(head, at);
+    at = writeUint64(head, records.length, at);
+    at = head.writeUInt32LE(crc, at);
+    at = head.writeUInt32LE(compression.length, at);
+    at += head.write(compression, at, 'latin1');
+    writeUint64(head, storedBytes, at);
   }
 
-  private index(channel: number): IndexEntries {
-    let entries = this.entries[channel];
-    if (entries === undefined) {
-      entries = new IndexEntries(channel);
-      this.entries[channel] = entries;
+  private index(channel: number): MessageIndex {
+    let index = this.indexes[channel];
+    if (index === undefined) {
+      index = new MessageIndex(channel);
+      this.indexes[channel] = index;
     }
-    if (entries.isEmpty) this.touched.push(entries);
-    return entries;
+    if (index.isEmpty) this.touched.push(index);
+    return index;
   }
 
   private grow(bytes: number): void {
@@ -140,71 +158,8 @@ export class ChunkBuilder {
   }
 }
 
-const entryBytes = 16;
-const indexHeadBytes = recordHeadBytes + 6;
-
-/** The Message Index of one channel in one chunk: log time and offset of each message. */
-class IndexEntries {
-  readonly channel: number;
-  private bytes = Buffer.allocUnsafeSlow(64 * entryBytes);
-  private view = new DataView(this.bytes.buffer);
-  private used = 0;
-
-  constructor(channel: number) {
-    this.channel = channel;
-  }
-
-  get isEmpty(): boolean {
-    return this.used === 0;
-  }
-
-  /** Length of the whole record. */
-  get recordBytes(): number {
-    return indexHeadBytes + this.used;
-  }
-
-  add(log: Nanos, offset: number): void {
-    const at = this.used;
-    if (at + entryBytes > this.bytes.length) this.grow();
-    const { view } = this;
-    log.write(view, at);
-    view.setUint32(at + 8, offset, true);
-    view.setUint32(at + 12, 0, true);
-    this.used = at + entryBytes;
-  }
-
-  /** Writes the record; gives back the offset behind it. */
-  write(target: Buffer, start: number): number {
-    let at = target.writeUInt8(opcode.messageIndex, start);
-    at = target.writeUInt32LE(6 + this.used, at);
-    at = target.writeUInt32LE(0, at);
-    at = target.writeUInt16LE(this.channel, at);
-    at = target.writeUInt32LE(this.used, at);
-    return at + this.bytes.copy(target, at, 0, this.used);
-  }
-
-  clear(): void {
-    this.used = 0;
-  }
-
-  private grow(): void {
-    const larger = Buffer.allocUnsafeSlow(this.bytes.length * 2);
-    this.bytes.copy(larger);
-    this.bytes = larger;
-    this.view = new DataView(larger.buffer);
-  }
-}
-
-/** Opcode, length, times, sizes and checksum of a chunk's record: what stands before its records. */
-export function chunkHead(chunk: FinishedChunk, compression: string, compressedBytes: number): Buffer {
-  const head = Buffer.alloc(recordHeadBytes + chunkHeadBytes + 4 + compression.length + 8);
-  let at = head.writeUInt8(opcode.chunk, 0);
-  at = head.writeUIntLE(head.length - recordHeadBytes + compressedBytes, at, 6) + 2;
-  at += chunk.times.copy(head, at);
-  at = head.writeUIntLE(chunk.records.length, at, 6) + 2;
-  at = head.writeUInt32LE(chunk.crc, at);
-  at = head.writeUInt32LE(compression.length, at);
-  at += head.write(compression, at, 'latin1');
-  head.writeUIntLE(compressedBytes, at, 6);
-  return head;
+function writeUint64(bytes: Buffer, value: number, at: number): number {
+  bytes.writeUInt16LE(0, at + 6);
+  bytes.writeUIntLE(value, at, 6);
+  return at + 8;
 }

@@ -29,9 +29,12 @@ export class McapFile {
     }
   }
 
-  /** The bytes from `offset` on, in a buffer of their own. Errors: `data-loss` when the file ends before. */
-  async read(offset: number, length: number): Promise<Buffer> {
-    const bytes = await readBytes(this.handle, offset, length);
+  /**
+   * The bytes from `offset` on, in `target` where that is long enough, else in a buffer of their own.
+   * Errors: `data-loss` when the file ends before.
+   */
+  async read(offset: number, length: number, target?: Buffer): Promise<Buffer> {
+    const bytes = await readBytes(this.handle, offset, length, target);
     if (bytes.length === length) return bytes;
     throw new MeshError('data-loss', `${this.file} ends at byte ${offset + bytes.length}; it was longer before`);
   }
@@ -61,8 +64,8 @@ async function readIndex(handle: FileHandle, size: number): Promise<McapIndexedR
   }
 }
 
-async function readBytes(handle: FileHandle, offset: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+async function readBytes(handle: FileHandle, offset: number, length: number, target?: Buffer): Promise<Buffer> {
+  const bytes = target !== undefined && target.length >= length ? target : Buffer.allocUnsafeSlow(length);
   let at = 0;
   while (at < length) {
     const { bytesRead } = await handle.read(bytes, at, length - at, offset + at);

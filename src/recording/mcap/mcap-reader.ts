@@ -1,6 +1,8 @@
+import type { McapTypes } from '@mcap/core';
 import { EventMemo } from '../../messages/event-memo.js';
 import type { EventDecoder } from '../../messages/mesh-event.js';
 import type { TypeRegistry } from '../../messages/registry.js';
+import type { EventParts } from '../event-file-writer.js';
 import { checkPatterns, pathMatcher } from '../path-patterns.js';
 import type { Damage, ReadOptions, RecordedEvent, RecordingReader, RecordingSummary } from '../recording.js';
 import { throwIfAborted } from '../throw-if-aborted.js';
@@ -10,7 +12,7 @@ import type { PayloadSchema } from './mcap-channels.js';
 import { McapFile } from './mcap-file.js';
 import { opcode } from './mcap-format.js';
 import { type FileTotals, keptTotals, TotalsOfPaths } from './mcap-totals.js';
-import { type FoundEvent, MessagePairs, type WantedEvents } from './message-pairs.js';
+import { MessagePairs, type WantedEvents } from './message-pairs.js';
 import { readChannel, readSchema } from './record-fields.js';
 import { walkRecords } from './record-walk.js';
 import { scannedSections } from './scanned-sections.js';
@@ -20,6 +22,16 @@ export interface McapReaderOptions {
   /** Told of each look at a payload of a type that neither the registry nor the file knows. */
   readonly unknownType?: (type: string) => void;
   readonly signal?: AbortSignal;
+}
+
+/** How a file is looked through. */
+interface Looking {
+  readonly wanted: WantedEvents;
+  /** Called for each event. */
+  readonly take: (found: MessagePairs) => void;
+  /** Whether the memory of one step is used again at the next. */
+  readonly lend: boolean;
+  readonly onDamage: (damage: Damage) => void;
 }
 
 const batchEvents = 1024;
@@ -87,7 +99,22 @@ export class McapReader implements RecordingReader {
    */
   async *batches(options: ReadOptions = {}): AsyncGenerator<readonly RecordedEvent[], void> {
     throwIfAborted(options.signal);
-    yield* this.found(await this.wanted(options), options);
+    let batch: RecordedEvent[] = [];
+    const take = (found: MessagePairs): void => void batch.push({ event: found.toEvent(), timeS: found.timeS });
+    for await (const _ of this.found(await this.wanted(options), take, options)) {
+      const full = batch;
+      batch = [];
+      if (full.length > 0) yield full;
+    }
+  }
+
+  /**
+   * Hands the events that are wanted to `take` without making objects of them, a thousand or so for each step; what they
+   * stand in is used again at the next. Errors: as `batches`.
+   */
+  async *parts(options: ReadOptions, take: (parts: EventParts) => void): AsyncGenerator<void, void> {
+    throwIfAborted(options.signal);
+    yield* this.found(await this.wanted(options), take, { ...options, lend: true });
   }
 
   /** Can be called twice. */
@@ -112,14 +139,15 @@ export class McapReader implements RecordingReader {
 
   private async *found(
     wanted: WantedEvents,
-    { signal, onProgress, onDamage = () => undefined }: ReadOptions,
-  ): AsyncGenerator<FoundEvent[], void> {
+    take: (found: MessagePairs) => void,
+    { signal, onProgress, lend = false, onDamage = () => undefined }: ReadOptions,
+  ): AsyncGenerator<void, void> {
     const totalBytes = this.opened.reduce((total, { size }) => total + size, 0);
     let doneBytes = 0;
     for (const file of this.opened) {
-      for await (const { batch, readBytes } of this.foundIn(file, wanted, onDamage)) {
+      for await (const readBytes of this.foundIn(file, { wanted, take, lend, onDamage })) {
         throwIfAborted(signal);
-        if (batch.length > 0) yield batch;
+        yield;
         onProgress?.(doneBytes + readBytes, totalBytes);
       }
       doneBytes += file.size;
@@ -127,35 +155,38 @@ export class McapReader implements RecordingReader {
     }
   }
 
-  private async *foundIn(file: McapFile, wanted: WantedEvents, onDamage: (damage: Damage) => void) {
+  /** Gives how far it has come after each step. */
+  private async *foundIn(file: McapFile, { wanted, take, lend, onDamage }: Looking): AsyncGenerator<number, void> {
     const pairs = new MessagePairs(this.schemas, this.decoder, wanted);
     for (const schema of file.index?.schemasById.values() ?? []) this.schemas.addSchema(schema);
     for (const channel of file.index?.channelsById.values() ?? []) {
       pairs.addChannel({ ...channel, metadata: Object.fromEntries(channel.metadata) });
     }
+    const wants = (chunk: McapTypes.ChunkIndex): boolean =>
+      chunkOverlaps(chunk, wanted.fromS, wanted.toS) &&
+      (chunk.messageIndexOffsets.size === 0 || pairs.wantsAny(chunk.messageIndexOffsets.keys()));
     const sections =
-      file.index === undefined
-        ? scannedSections(file, onDamage)
-        : indexedSections(
-            file,
-            (chunk) =>
-              chunkOverlaps(chunk, wanted.fromS, wanted.toS) &&
-              (chunk.messageIndexOffsets.size === 0 || pairs.wantsAny(chunk.messageIndexOffsets.keys())),
-            onDamage,
-          );
+      file.index === undefined ? scannedSections(file, onDamage) : indexedSections(file, { wants, lend, onDamage });
     for await (const { records, offset, end, isTorn = false } of sections) {
       const view = new DataView(records.buffer);
       let at = 0;
       let reason: string | undefined;
       while (at < records.length && reason === undefined) {
-        const batch: FoundEvent[] = [];
+        let count = 0;
+        // Of whoever takes the events; what is wrong with the file is damage.
+        let failure: { readonly error: unknown } | undefined;
         const before = at;
         try {
           at = walkRecords(records, at, (code, start, recordEnd) => {
             if (code === opcode.message) {
-              const event = pairs.add(records, view, start, recordEnd);
-              if (event !== undefined) batch.push(event);
-              return batch.length >= batchEvents ? 'stop' : undefined;
+              if (!pairs.add(records, view, start, recordEnd)) return undefined;
+              try {
+                take(pairs);
+              } catch (error) {
+                failure = { error };
+              }
+              count++;
+              return failure !== undefined || count >= batchEvents ? 'stop' : undefined;
             }
             if (code === opcode.schema) this.schemas.addSchema(readSchema(records.subarray(start, recordEnd)));
             else if (code === opcode.channel) pairs.addChannel(readChannel(records.subarray(start, recordEnd)));
@@ -165,8 +196,10 @@ export class McapReader implements RecordingReader {
         } catch (error) {
           reason = (error as Error).message;
         }
-        yield { batch, readBytes: offset };
+        if (failure !== undefined) throw failure.error;
+        yield offset;
       }
+      if (lend) pairs.keepWaiting();
       if (isTorn) reason ??= 'its last chunk is not whole';
       if (reason !== undefined) {
         const kind = end === file.size ? 'tail' : 'middle';
@@ -174,7 +207,7 @@ export class McapReader implements RecordingReader {
         const from = kind === 'tail' ? Math.max(offset, end - (records.length - at)) : offset;
         onDamage({ file: file.file, offset: from, bytes: end - from, kind, reason });
       }
-      yield { batch: [], readBytes: end };
+      yield end;
     }
   }
 
@@ -194,9 +227,7 @@ export class McapReader implements RecordingReader {
     const totals = new TotalsOfPaths();
     const damage: Damage[] = [];
     const onDamage = (one: Damage): void => void damage.push(one);
-    for await (const batch of this.found(everything, { ...options, onDamage })) {
-      for (const event of batch) totals.add(event);
-    }
+    for await (const _ of this.found(everything, (found) => totals.add(found), { ...options, lend: true, onDamage }));
     return { ...totals.result, damage };
   }
 }

@@ -4,7 +4,7 @@ import type { RecordedPath, RecordingSummary } from '../recording.js';
 import { nameOfChannel } from './foreign-events.js';
 import type { McapFile } from './mcap-file.js';
 import { summaryMetadataName } from './mcap-format.js';
-import type { FoundEvent } from './message-pairs.js';
+import type { MessagePairs } from './message-pairs.js';
 import { PathTally, type PathTotals } from './path-tally.js';
 
 /** What a summary tells of the events of files. */
@@ -13,16 +13,21 @@ export type FileTotals = Pick<RecordingSummary, 'count' | 'firstS' | 'lastS' | '
 /** Counts events by path. */
 export class TotalsOfPaths {
   private readonly tallies = new Map<string, { readonly name: PathName; readonly tally: PathTally }>();
+  /** Those of the channels that were met: texts need not be compared for each event. */
+  private readonly known = new Map<PathName, PathTally>();
 
-  add({ event, timeS, channel, sequence }: FoundEvent): void {
-    const { name } = channel;
+  /** Takes the event that was found last. */
+  add({ name, sequence, timeS, payload }: MessagePairs): void {
+    const tally = this.known.get(name) ?? this.meet(name);
+    tally.add(sequence, timeS, payload.end - payload.start);
+  }
+
+  private meet(name: PathName): PathTally {
     const key = [name.service, name.path, name.type].join('\n');
-    let entry = this.tallies.get(key);
-    if (entry === undefined) {
-      entry = { name, tally: new PathTally() };
-      this.tallies.set(key, entry);
-    }
-    entry.tally.add(sequence, timeS, event.payload.length);
+    const entry = this.tallies.get(key) ?? { name, tally: new PathTally() };
+    this.tallies.set(key, entry);
+    this.known.set(name, entry.tally);
+    return entry.tally;
   }
 
   get result(): FileTotals {

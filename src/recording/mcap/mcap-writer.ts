@@ -3,16 +3,17 @@ import { MeshError } from '../../base/errors.js';
 import { furrowVersion } from '../../mesh/version.js';
 import type { TypeRegistry } from '../../messages/registry.js';
 import { AppendingFile } from '../appending-file.js';
+import { type BytesPart, wholeOf } from '../bytes-copier.js';
 import { lengthBytes } from '../event-file-format.js';
+import { EventForms } from '../event-forms.js';
 import { PathTable } from '../path-table.js';
 import type { RecordParser } from '../record-parser.js';
 import type { RecordedEvent, RecordingWriter } from '../recording.js';
 import { nodeDisk, type RecordingDisk } from '../recording-disk.js';
-import { ChunkBuilder, chunkHead, type Part, wholeOf } from './chunk-builder.js';
+import { ChunkBuilder } from './chunk-builder.js';
 import { type ChunkCompressor, chunkCompressor, hasZstd, type McapCompression } from './chunk-compression.js';
 import { McapChannels, type PathChannels, type PayloadSchema } from './mcap-channels.js';
 import { opcode, summaryMetadataName } from './mcap-format.js';
-import { MessageScan } from './message-scan.js';
 import { Nanos } from './nanos.js';
 import { RecordEncoder } from './record-encoder.js';
 
@@ -44,9 +45,8 @@ export class McapWriter implements RecordingWriter {
   /** The same by the numbers of another table, for `writeParsed`. */
   private readonly parsedPaths: (PathChannels | undefined)[] = [];
   private readonly compressor: ChunkCompressor | undefined;
-  private readonly scan = new MessageScan();
-  private readonly log = new Nanos();
-  private readonly sent = new Nanos();
+  private readonly event = new EventForms(this.table);
+  private readonly head = { sequence: 0, log: new Nanos(), publish: new Nanos() };
   /** The chunk that is filled, and the one that is free or being stored. */
   private filling: ChunkBuilder;
   private other: ChunkBuilder;
@@ -66,8 +66,8 @@ export class McapWriter implements RecordingWriter {
     this.file = file;
     this.compressor = chunkCompressor(compression);
     this.channels = new McapChannels(registry, schemaOf);
-    this.filling = new ChunkBuilder(chunkBytes);
-    this.other = new ChunkBuilder(chunkBytes);
+    this.filling = new ChunkBuilder(chunkBytes, this.compressor?.name);
+    this.other = new ChunkBuilder(chunkBytes, this.compressor?.name);
   }
 
   /**
@@ -92,8 +92,9 @@ export class McapWriter implements RecordingWriter {
     for (const { event, timeS } of events) {
       const { eventBytes, payload } = event;
       if (!this.filling.hasRoom(2, eventBytes.length + payload.length)) await this.storeChunk();
-      this.scan.read(eventBytes, 0, eventBytes.length);
-      this.add(this.channelsOf(eventBytes), timeS, wholeOf(eventBytes), wholeOf(payload));
+      this.event.read(eventBytes, 0, eventBytes.length);
+      this.setHead(this.event.sequence, timeS, this.event.sentS);
+      this.add(this.channelsOfEvent(), timeS, wholeOf(eventBytes), wholeOf(payload));
     }
   }
 
@@ -103,19 +104,16 @@ export class McapWriter implements RecordingWriter {
    */
   async writeParsed(bytes: Buffer, parser: RecordParser, table: PathTable): Promise<void> {
     this.checkOpen();
-    const { starts, eventEnds, ends, paths, times, count } = parser;
+    const { starts, eventEnds, ends, paths, sequences, times, sent, count } = parser;
     for (let row = 0; row < count; row++) {
       const start = starts[row]! + lengthBytes;
+      const eventEnd = eventEnds[row]!;
+      const timeS = times[row]!;
       const number = paths[row]!;
       const path = this.parsedPaths[number] ?? this.addParsedPath(number, table);
       if (!this.filling.hasRoom(2, ends[row]! - start)) await this.storeChunk();
-      this.scan.read(bytes, start, eventEnds[row]!);
-      this.add(
-        path,
-        times[row]!,
-        { bytes, start, end: eventEnds[row]! },
-        { bytes, start: eventEnds[row]!, end: ends[row]! },
-      );
+      this.setHead(sequences[row]!, timeS, sent[row]!);
+      this.add(path, timeS, { bytes, start, end: eventEnd }, { bytes, start: eventEnd, end: ends[row]! });
     }
   }
 
@@ -139,26 +137,27 @@ export class McapWriter implements RecordingWriter {
     return this.close();
   }
 
-  /** Adds the two messages of the event that was scanned last. */
-  private add(path: PathChannels, timeS: number, event: Part, payload: Part): void {
-    const { scan, log, filling } = this;
-    log.set(timeS);
-    let sent = log;
-    if (scan.sentS > 0) {
-      sent = this.sent;
-      sent.set(scan.sentS);
-    }
+  /** What the two messages of an event have in common. */
+  private setHead(sequence: number, timeS: number, sentS: number): void {
+    const { head } = this;
+    head.sequence = sequence;
+    head.log.set(timeS);
+    head.publish.set(sentS > 0 ? sentS : timeS);
+  }
+
+  /** Adds the two messages of the event whose head is set. */
+  private add(path: PathChannels, timeS: number, event: BytesPart, payload: BytesPart): void {
+    const { head, filling } = this;
     filling.addTime(timeS);
-    filling.addMessage(path.payload.id, scan.sequence, log, sent, payload);
-    filling.addMessage(path.event.id, scan.sequence, log, sent, event);
-    path.tally.add(scan.sequence, timeS, payload.end - payload.start);
+    filling.addMessage(path.payload.id, head, payload);
+    filling.addMessage(path.event.id, head, event);
+    path.tally.add(head.sequence, timeS, payload.end - payload.start);
     if (timeS < this.startS) this.startS = timeS;
     if (timeS > this.endS) this.endS = timeS;
   }
 
-  private channelsOf(eventBytes: Buffer): PathChannels {
-    const { uriStart, uriEnd } = this.scan;
-    const number = this.table.read(eventBytes, uriStart, uriEnd);
+  private channelsOfEvent(): PathChannels {
+    const number = this.event.path;
     if (number === undefined) {
       throw new MeshError('data-loss', `an event for ${this.file.file} has no URI that names a path`);
     }
@@ -205,23 +204,23 @@ export class McapWriter implements RecordingWriter {
     const front = Buffer.from(definitions.bytes);
     definitions.clear();
     const finished = chunk.finish();
-    const records = compressor === undefined ? finished.records : await compressor.compress(finished.records);
-    const compression = compressor?.name ?? '';
-    const head = chunkHead(finished, compression, records.length);
+    const { times, records } = finished;
+    const compressed = await compressor?.compress(records);
+    const parts = chunk.encoded(finished, compressed);
     const offset = file.length + front.length;
-    const bytes = head.length + records.length;
-    await file.append([front, head, records, finished.indexes]);
+    const indexesAt = offset + parts.headBytes + (compressed ?? records).length;
+    await file.append([front, ...parts.bytes]);
     const indexes = new Map<number, number>();
-    for (const [channel, at] of finished.indexOffsets) indexes.set(channel, offset + bytes + at);
+    for (const [channel, at] of finished.indexOffsets) indexes.set(channel, indexesAt + at);
     this.chunkIndexes.chunkIndex({
-      times: finished.times,
+      times,
       offset,
-      bytes,
+      bytes: indexesAt - offset,
       indexes,
-      indexBytes: finished.indexes.length,
-      compression,
-      compressedBytes: records.length,
-      uncompressedBytes: finished.records.length,
+      indexBytes: finished.indexBytes,
+      compression: compressor?.name ?? '',
+      compressedBytes: (compressed ?? records).length,
+      uncompressedBytes: records.length,
     });
     this.chunks++;
     chunk.clear();

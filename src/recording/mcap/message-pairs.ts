@@ -1,8 +1,9 @@
 import { MeshError } from '../../base/errors.js';
 import { type EventDecoder, MeshEvent } from '../../messages/mesh-event.js';
+import type { BytesPart } from '../bytes-copier.js';
+import type { EventParts } from '../event-file-writer.js';
 import { pathKey } from '../path-patterns.js';
 import type { PathName } from '../path-table.js';
-import type { RecordedEvent } from '../recording.js';
 import { DescribedEvent } from './described-event.js';
 import type { FileSchemas } from './file-schemas.js';
 import { ForeignEvents, nameOfChannel } from './foreign-events.js';
@@ -10,8 +11,10 @@ import { eventSchemaName, eventTopicSuffix, messageHeadBytes } from './mcap-form
 import { readNanos } from './nanos.js';
 import type { ChannelRecord } from './record-encoder.js';
 
+const none = Buffer.alloc(0);
+
 /** A channel whose messages are payloads. */
-export interface PayloadChannel {
+interface PayloadChannel {
   readonly name: PathName;
   readonly topic: Topic;
   /** Only the file knows its type. */
@@ -43,15 +46,20 @@ export interface WantedEvents {
   readonly matches: (key: string) => boolean;
 }
 
-/** An event that was found in a file. */
-export interface FoundEvent extends RecordedEvent {
-  readonly channel: PayloadChannel;
-  /** The lower 32 bits. */
-  readonly sequence: number;
-}
+/** Some bytes of a buffer, set anew for each event. */
+type FoundPart = { -readonly [Key in keyof BytesPart]: BytesPart[Key] };
 
-/** Makes events of the messages of a file: of two messages where furrow wrote it, of one where another program did. */
-export class MessagePairs {
+/**
+ * Finds the events of a file among its messages: two make one where furrow wrote it, one where another program did. The
+ * fields tell of the event that `add` found last, until the next `add`.
+ */
+export class MessagePairs implements EventParts {
+  readonly event: FoundPart = { bytes: none, start: 0, end: 0 };
+  readonly payload: FoundPart = { bytes: none, start: 0, end: 0 };
+  timeS = 0;
+  /** The lower 32 bits. */
+  sequence = 0;
+  private found: PayloadChannel | undefined;
   private readonly topics = new Map<string, Topic>();
   /** By channel: arrays, since every message looks here. */
   private readonly payloads: (PayloadChannel | undefined)[] = [];
@@ -94,11 +102,37 @@ export class MessagePairs {
     return false;
   }
 
+  /** Which path the event that was found last is of. */
+  get name(): PathName {
+    if (this.found === undefined) throw new MeshError('internal', 'no event was found yet');
+    return this.found.name;
+  }
+
+  toEvent(): MeshEvent {
+    const { decoder, schemas, event, payload } = this;
+    const publisher = this.name.service;
+    const eventBytes = event.bytes.subarray(event.start, event.end);
+    const payloadBytes = payload.bytes.subarray(payload.start, payload.end);
+    return this.found?.isDescribed
+      ? new DescribedEvent(eventBytes, payloadBytes, { decoder, publisher, schemas })
+      : new MeshEvent(eventBytes, payloadBytes, decoder, { publisher });
+  }
+
+  /** Copies the payloads whose events are still to come, since the bytes that they stand in are used again. */
+  keepWaiting(): void {
+    for (const topic of this.topics.values()) {
+      if (topic.channel === undefined) continue;
+      topic.bytes = Buffer.from(topic.bytes.subarray(topic.start, topic.end));
+      topic.end -= topic.start;
+      topic.start = 0;
+    }
+  }
+
   /**
-   * Takes the message whose content stands in `bytes`, over whose whole buffer `view` is; gives the event that it
-   * completes, if it is wanted. Errors: `data-loss`.
+   * Takes the message whose content stands in `bytes`, over whose whole buffer `view` is; gives whether it completes an
+   * event that is wanted. Errors: `data-loss`.
    */
-  add(bytes: Buffer, view: DataView, start: number, end: number): FoundEvent | undefined {
+  add(bytes: Buffer, view: DataView, start: number, end: number): boolean {
     if (end - start < messageHeadBytes) throw new MeshError('data-loss', 'a message that is too short');
     const at = bytes.byteOffset + start;
     const id = view.getUint16(at, true);
@@ -106,8 +140,20 @@ export class MessagePairs {
     const timeS = readNanos(view, at + 6);
     const dataStart = start + messageHeadBytes;
     const channel = this.payloads[id];
-    if (channel === undefined) return this.complete(id, sequence, timeS, bytes.subarray(dataStart, end));
-    if (!channel.isWanted || !(timeS >= this.wanted.fromS && timeS < this.wanted.toS)) return undefined;
+    if (channel === undefined) {
+      const topic = this.events[id];
+      if (topic === undefined) {
+        throw new MeshError('data-loss', `a message of channel ${id}, which the file does not define`);
+      }
+      const payloadOf = topic.channel;
+      topic.channel = undefined;
+      // Without its payload it is not wanted, was lost, or was left out by whoever copied the file.
+      if (payloadOf === undefined || topic.sequence !== sequence || topic.timeS !== timeS) return false;
+      setPart(this.event, bytes, dataStart, end);
+      setPart(this.payload, topic.bytes, topic.start, topic.end);
+      return this.take(payloadOf, sequence, timeS);
+    }
+    if (!channel.isWanted || !(timeS >= this.wanted.fromS && timeS < this.wanted.toS)) return false;
     const { topic } = channel;
     if (topic.hasEvents) {
       topic.channel = channel;
@@ -116,32 +162,19 @@ export class MessagePairs {
       topic.end = end;
       topic.sequence = sequence;
       topic.timeS = timeS;
-      return undefined;
+      return false;
     }
-    const payload = bytes.subarray(dataStart, end);
-    const eventBytes = channel.foreign.encode(payload.length, sequence, readNanos(view, at + 14), timeS);
-    return { event: this.event(channel, eventBytes, payload), timeS, channel, sequence };
+    const event = channel.foreign.encode(end - dataStart, sequence, readNanos(view, at + 14), timeS);
+    setPart(this.event, event, 0, event.length);
+    setPart(this.payload, bytes, dataStart, end);
+    return this.take(channel, sequence, timeS);
   }
 
-  private complete(id: number, sequence: number, timeS: number, eventBytes: Buffer): FoundEvent | undefined {
-    const topic = this.events[id];
-    if (topic === undefined) {
-      throw new MeshError('data-loss', `a message of channel ${id}, which the file does not define`);
-    }
-    const { channel } = topic;
-    topic.channel = undefined;
-    // Without its payload it is not wanted, was lost, or was left out by whoever copied the file.
-    if (channel === undefined || topic.sequence !== sequence || topic.timeS !== timeS) return undefined;
-    const payload = topic.bytes.subarray(topic.start, topic.end);
-    return { event: this.event(channel, eventBytes, payload), timeS, channel, sequence };
-  }
-
-  private event(channel: PayloadChannel, eventBytes: Buffer, payload: Buffer): MeshEvent {
-    const { decoder, schemas } = this;
-    const publisher = channel.name.service;
-    return channel.isDescribed
-      ? new DescribedEvent(eventBytes, payload, { decoder, publisher, schemas })
-      : new MeshEvent(eventBytes, payload, decoder, { publisher });
+  private take(channel: PayloadChannel, sequence: number, timeS: number): true {
+    this.found = channel;
+    this.sequence = sequence;
+    this.timeS = timeS;
+    return true;
   }
 
   private topic(name: string): Topic {
@@ -154,4 +187,8 @@ export class MessagePairs {
   }
 }
 
-const none = Buffer.alloc(0);
+function setPart(part: FoundPart, bytes: Buffer, start: number, end: number): void {
+  part.bytes = bytes;
+  part.start = start;
+  part.end = end;
+}

@@ -1,9 +1,10 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { McapStreamReader } from '@mcap/core';
-import { protobufFromBinaryDescriptor } from '@mcap/support';
+import { McapIndexedReader, McapStreamReader } from '@mcap/core';
+import { loadDecompressHandlers, protobufFromBinaryDescriptor } from '@mcap/support';
 import type protobuf from 'protobufjs';
 import { describe, expect, it } from 'vitest';
+import { hasZstd } from '../../../src/recording/mcap/chunk-compression.js';
 import { McapWriter } from '../../../src/recording/mcap/mcap-writer.js';
 import type { RecordedEvent } from '../../../src/recording/recording.js';
 import { nodeDisk, type RecordingDisk } from '../../../src/recording/recording-disk.js';
@@ -18,6 +19,8 @@ const many: readonly RecordedEvent[] = [
     { type: 'farm_ng.core.proto.RecorderProfile', path: '/profile', sequence: 2 ** 40, atS: 142 },
   ),
 ];
+
+const needsZstd = hasZstd ? '' : `(skipped: Node ${process.versions.node} cannot write zstd)`;
 
 describe('an MCAP file', () => {
   it("is opened by MCAP's own library, by its index", async () => {
@@ -58,6 +61,23 @@ describe('an MCAP file', () => {
       if (record.type === 'Message') messages++;
     }
     expect([messages, reader.done()]).toEqual([804, true]);
+  });
+
+  it.skipIf(!hasZstd)(`is compressed with zstd, which MCAP's own library reads ${needsZstd}`, async () => {
+    const [file, plain] = [await writeMcap(many, { chunkBytes: 8000, compression: 'zstd' }), await writeMcap(many)];
+    expect((await stat(file)).size).toBeLessThan((await stat(plain)).size / 2);
+    const bytes = await readFile(file);
+    const readable = {
+      size: async () => BigInt(bytes.length),
+      read: async (offset: bigint, length: bigint) => bytes.subarray(Number(offset), Number(offset + length)),
+    };
+    const decompressHandlers = await loadDecompressHandlers();
+    const library = await McapIndexedReader.Initialize({ readable, decompressHandlers });
+    expect(library.chunkIndexes.map(({ compression }) => compression)).toContain('zstd');
+    let messages = 0;
+    for await (const _ of library.readMessages({ validateCrcs: true })) messages++;
+    expect(messages).toBe(804);
+    expect((await readAll(await openMcap(file))).map(told)).toEqual(many.map(told));
   });
 
   it('describes every message by the schemas inside', async () => {
