@@ -12,7 +12,8 @@ import {
   settingIds,
   settingsFrame,
 } from './frames.js';
-import { encodeHeaders } from './header-encoder.js';
+import { maxHeaderBytes } from './header-decoder.js';
+import { encodeHeaders, noTable } from './header-encoder.js';
 import { type FrameTarget, IncomingFrames } from './incoming-frames.js';
 import type { Memory } from './memory.js';
 import { Outbox } from './outbox.js';
@@ -23,7 +24,7 @@ export interface ClientConnectionOptions {
   readonly host: string;
   readonly port: number;
   readonly tls: SecureContextOptions | undefined;
-  /** How much a server may send on a stream, and on all of them, before it is taken. */
+  /** How much a server may send on a stream, and on all of them (at least 65,535 bytes), before it is taken. */
   readonly streamWindowBytes: number;
   readonly connectionWindowBytes: number;
   /** The connection is there, though the server has said nothing yet. */
@@ -55,7 +56,8 @@ export class ClientConnection implements StreamOwner, FrameTarget {
   private readonly incoming: IncomingFrames;
   private readonly splitter: FrameSplitter;
   private readonly streams = new Map<number, ClientStream>();
-  private waiting: { readonly stream: ClientStream; readonly block: Buffer }[] = [];
+  /** Streams that have no number yet, with their headers. */
+  private readonly waiting = new Map<ClientStream, Buffer>();
   private maxStreams = cautiousStreams;
   private initialSendWindow = defaultWindowBytes;
   private lastId = -1;
@@ -102,8 +104,8 @@ export class ClientConnection implements StreamOwner, FrameTarget {
   request(headers: Iterable<readonly [string, string]>, listener: StreamListener): ClientStream {
     const block = encodeHeaders(headers);
     const stream = new ClientStream(this, listener, this.options.streamWindowBytes);
-    if (this.takesStreams && this.waiting.length < maxWaiting) {
-      this.waiting.push({ stream, block });
+    if (this.takesStreams && this.waiting.size < maxWaiting) {
+      this.waiting.set(stream, block);
       this.startWaiting();
     } else queueMicrotask(() => stream.finish(errorCodes.refusedStream));
     return stream;
@@ -113,7 +115,7 @@ export class ClientConnection implements StreamOwner, FrameTarget {
   leave(): void {
     if (this.state === 'closed') return;
     this.state = 'leaving';
-    for (const { stream } of this.waiting) stream.finish(errorCodes.refusedStream);
+    for (const stream of this.waiting.keys()) stream.finish(errorCodes.refusedStream);
     this.endWhenDone();
   }
 
@@ -138,8 +140,8 @@ export class ClientConnection implements StreamOwner, FrameTarget {
 
   forget(stream: ClientStream): void {
     this.outbox.forget(stream);
-    if (stream.id === 0) this.waiting = this.waiting.filter((one) => one.stream !== stream);
-    else this.streams.delete(stream.id);
+    this.waiting.delete(stream);
+    this.streams.delete(stream.id);
     this.startWaiting();
     this.endWhenDone();
   }
@@ -157,13 +159,17 @@ export class ClientConnection implements StreamOwner, FrameTarget {
   settings(settings: ReadonlyMap<number, number>): void {
     const before = this.hasAnswered ? this.maxStreams : Number.POSITIVE_INFINITY;
     this.maxStreams = settings.get(settingIds.maxConcurrentStreams) ?? before;
-    this.outbox.maxFrameBytes = settings.get(settingIds.maxFrameBytes) ?? this.outbox.maxFrameBytes;
+    // As long as the server likes, but not so long that other streams wait for one.
+    this.outbox.maxFrameBytes = Math.min(
+      settings.get(settingIds.maxFrameBytes) ?? this.outbox.maxFrameBytes,
+      maxFrameBytes,
+    );
     this.hasAnswered = true;
     const window = settings.get(settingIds.initialWindowBytes);
     if (window !== undefined) {
-      if (window > largestWindowBytes) throw new ProtocolError(errorCodes.flowControlError, 'its window is too large');
       for (const stream of this.streams.values()) {
         stream.sendWindow += window - this.initialSendWindow;
+        if (stream.sendWindow > largestWindowBytes) throw allowsTooMuch();
         this.wake(stream);
       }
       this.initialSendWindow = window;
@@ -188,9 +194,7 @@ export class ClientConnection implements StreamOwner, FrameTarget {
   windowUpdate(stream: ClientStream | undefined, bytes: number): void {
     if (stream === undefined) {
       this.outbox.window += bytes;
-      if (this.outbox.window > largestWindowBytes) {
-        throw new ProtocolError(errorCodes.flowControlError, 'it allows too much');
-      }
+      if (this.outbox.window > largestWindowBytes) throw allowsTooMuch();
       this.outbox.schedule();
       return;
     }
@@ -200,6 +204,7 @@ export class ClientConnection implements StreamOwner, FrameTarget {
   }
 
   private opened(): void {
+    if (this.state !== 'opening') return;
     const { protocol } = this.transport;
     if (protocol !== undefined && protocol !== 'h2') {
       this.transport.destroy();
@@ -211,9 +216,11 @@ export class ClientConnection implements StreamOwner, FrameTarget {
       [settingIds.enablePush, 0],
       [settingIds.initialWindowBytes, streamWindowBytes],
       [settingIds.maxFrameBytes, maxFrameBytes],
+      [settingIds.maxHeaderBytes, maxHeaderBytes],
     ]);
+    this.transport.write([preface, settingsFrame(settings)]);
     const more = connectionWindowBytes - defaultWindowBytes;
-    this.transport.write([preface, settingsFrame(settings), numbersFrame(frameTypes.windowUpdate, 0, more)]);
+    if (more > 0) this.transport.write([numbersFrame(frameTypes.windowUpdate, 0, more)]);
     this.state = 'open';
     onOpen();
   }
@@ -231,17 +238,18 @@ export class ClientConnection implements StreamOwner, FrameTarget {
 
   /** In the order in which they came, as many as the server takes. */
   private startWaiting(): void {
-    while (this.waiting.length > 0 && this.streams.size < this.maxStreams && this.takesStreams) {
-      const { stream, block } = this.waiting.shift()!;
+    for (const [stream, block] of this.waiting) {
+      if (this.streams.size >= this.maxStreams || !this.takesStreams) break;
+      this.waiting.delete(stream);
       this.lastId += 2;
       stream.id = this.lastId;
       stream.sendWindow = this.initialSendWindow;
       this.streams.set(stream.id, stream);
-      this.sendHeaders(stream.id, block);
+      this.sendHeaders(stream.id, stream.id === 1 ? Buffer.concat([noTable, block]) : block);
       this.outbox.wake(stream);
     }
     // No numbers are left for those that wait.
-    if (this.lastId >= lastStreamId) for (const { stream } of this.waiting) stream.finish(errorCodes.refusedStream);
+    if (this.state === 'open' && !this.takesStreams) this.leave();
   }
 
   private sendHeaders(id: number, block: Buffer): void {
@@ -257,7 +265,7 @@ export class ClientConnection implements StreamOwner, FrameTarget {
   /** Tells the server why, and ends. */
   private fail(error: Error): void {
     if (this.state === 'closed') return;
-    const code = error instanceof ProtocolError ? error.code : errorCodes.protocolError;
+    const code = error instanceof ProtocolError ? error.code : errorCodes.internalError;
     // It has begun no stream of its own, so that none was taken from it.
     this.transport.write([numbersFrame(frameTypes.goaway, 0, 0, code)]);
     this.transport.end();
@@ -265,7 +273,7 @@ export class ClientConnection implements StreamOwner, FrameTarget {
   }
 
   private endWhenDone(): void {
-    if (this.state !== 'leaving' || this.streams.size > 0 || this.waiting.length > 0) return;
+    if (this.state !== 'leaving' || this.streams.size > 0 || this.waiting.size > 0) return;
     this.outbox.flush();
     this.transport.end();
     this.over(undefined);
@@ -274,9 +282,18 @@ export class ClientConnection implements StreamOwner, FrameTarget {
   private over(error: Error | undefined): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
-    this.failure ??= error;
-    const streams = [...this.streams.values(), ...this.waiting.map(({ stream }) => stream)];
-    for (const stream of streams) stream.finish(undefined);
+    this.failure = error;
+    try {
+      // What has come of them is not lost with the connection.
+      this.incoming.settle();
+    } catch (thrown) {
+      this.failure = thrown as Error;
+    }
+    for (const stream of [...this.streams.values(), ...this.waiting.keys()]) stream.finish(undefined);
     this.options.onClosed();
   }
+}
+
+function allowsTooMuch(): ProtocolError {
+  return new ProtocolError(errorCodes.flowControlError, 'it allows too much');
 }

@@ -2,7 +2,7 @@ import { errorCodes, frameTypes, numbersFrame } from './frames.js';
 import type { HeaderFields } from './header-decoder.js';
 import type { Memory } from './memory.js';
 
-/** What hears of a stream. Nothing is called after `closed`. */
+/** What hears of a stream. Nothing is called after `closed`. What it throws ends the connection. */
 export interface StreamListener {
   /** The head of the response. */
   headers(fields: HeaderFields): void;
@@ -73,6 +73,8 @@ export class ClientStream {
   /** Sends bytes. False: enough, wait for `drained`. */
   write(bytes: Buffer): boolean {
     if (this.writableEnded) return true;
+    // An empty piece would wait for a window that it does not need.
+    if (bytes.length === 0) return !this.isFull;
     this.outgoing.push(bytes);
     this.outgoingBytes += bytes.length;
     this.owner.wake(this);
@@ -109,8 +111,13 @@ export class ClientStream {
   /** Whether something can go out now. */
   get wantsToSend(): boolean {
     if (this.id === 0) return false;
-    if (this.outgoing.length > 0) return this.sendWindow > 0;
+    if (this.hasBody) return this.sendWindow > 0;
     return this.localEnded && !this.localEndSent;
+  }
+
+  /** Whether there is more to send than the end. */
+  get hasBody(): boolean {
+    return this.outgoing.length > 0;
   }
 
   /** At most `limit` bytes of what waits; `isLast` is to be said with them. */
@@ -136,10 +143,7 @@ export class ClientStream {
   }
 
   receive(memory: Memory, start: number, end: number): void {
-    if (!this.hasHeaders || this.remoteEnded) {
-      this.close(this.remoteEnded ? errorCodes.streamClosed : errorCodes.protocolError);
-      return;
-    }
+    if (!this.takesBody()) return;
     this.receivePadding(end - start);
     if (!this.isClosed) this.listener.data(memory, start, end);
   }
@@ -151,9 +155,17 @@ export class ClientStream {
   }
 
   receiveHeaders(fields: HeaderFields, isEnd: boolean): void {
-    const isInformational = !this.hasHeaders && fields[':status']?.startsWith('1') === true;
-    if (this.remoteEnded || (!isEnd && (this.hasHeaders || isInformational))) {
-      if (!isInformational) this.close(errorCodes.protocolError);
+    if (this.isClosed) return;
+    if (this.remoteEnded) {
+      this.close(errorCodes.streamClosed);
+      return;
+    }
+    const status = fields[':status'];
+    const isInformational = !this.hasHeaders && status?.startsWith('1') === true;
+    if (isInformational && !isEnd) return;
+    // Trailers are the last word, and a head has a status that is an answer.
+    if (isInformational || (this.hasHeaders ? !isEnd : status === undefined)) {
+      this.close(errorCodes.protocolError);
       return;
     }
     if (this.hasHeaders) this.listener.trailers(fields);
@@ -165,7 +177,7 @@ export class ClientStream {
   }
 
   receiveEnd(): void {
-    if (this.isClosed) return;
+    if (this.isClosed || !this.takesBody()) return;
     this.remoteEnded = true;
     if (this.localEndSent) this.finish(errorCodes.noError);
     else this.listener.ended?.();
@@ -191,6 +203,13 @@ export class ClientStream {
     this.outgoing = [];
     this.owner.forget(this);
     this.listener.closed(code);
+  }
+
+  /** Whether the body may go on; a stream whose body may not is given up. */
+  private takesBody(): boolean {
+    if (this.hasHeaders && !this.remoteEnded) return true;
+    this.close(this.remoteEnded ? errorCodes.streamClosed : errorCodes.protocolError);
+    return false;
   }
 
   private giveCredit(): void {

@@ -6,6 +6,8 @@
 export const frameHeaderBytes = 9;
 /** Frames are at most this long until the other end allows more. */
 export const defaultFrameBytes = 16 * 1024;
+/** What their length can say. */
+export const largestFrameBytes = 2 ** 24 - 1;
 /** What may be sent on a connection, and on a stream, before the other end gives more. */
 export const defaultWindowBytes = 65_535;
 export const largestWindowBytes = 2 ** 31 - 1;
@@ -30,11 +32,13 @@ export const settingIds = {
   maxConcurrentStreams: 3,
   initialWindowBytes: 4,
   maxFrameBytes: 5,
+  maxHeaderBytes: 6,
 } as const;
 
 export const errorCodes = {
   noError: 0,
   protocolError: 1,
+  internalError: 2,
   flowControlError: 3,
   streamClosed: 5,
   frameSizeError: 6,

@@ -10,6 +10,8 @@ type Field = readonly [name: string, value: string];
 
 /** The table that the other end may fill: what HTTP/2 begins with. */
 const tableBytes = 4096;
+/** Longer headers are an attack, or a mistake: each field counts with its name, its value and 32 bytes. */
+export const maxHeaderBytes = 256 * 1024;
 // RFC 7541, section 4.1.
 const fieldOverheadBytes = 32;
 
@@ -22,14 +24,21 @@ export class HeaderDecoder {
   private block: Buffer = Buffer.alloc(0);
   private at = 0;
 
-  /** Errors: `ProtocolError` for what is no header block; the connection cannot go on then. */
+  /** Errors: `ProtocolError` for what is no header block, or means too much; the connection cannot go on then. */
   decode(block: Buffer): HeaderFields {
     this.block = block;
     this.at = 0;
     const fields: Record<string, string> = Object.create(null);
+    let bytes = 0;
     while (this.at < block.length) {
       const field = this.next();
-      if (field === undefined) continue;
+      if (field === undefined) {
+        if (bytes > 0) throw broken('its table changes behind a field');
+        continue;
+      }
+      // One byte can mean a field of kilobytes.
+      bytes += sizeOf(field);
+      if (bytes > maxHeaderBytes) throw new ProtocolError(errorCodes.enhanceYourCalm, 'its headers are too long');
       const [name, value] = field;
       const before = fields[name];
       fields[name] = before === undefined ? value : `${before}, ${value}`;
@@ -37,6 +46,7 @@ export class HeaderDecoder {
     return fields;
   }
 
+  /** Undefined for what is about the table. */
   private next(): Field | undefined {
     const first = this.block[this.at]!;
     if (first >= 0x80) return this.field(this.number(7));

@@ -6,8 +6,14 @@ const names = new Map(staticTable.map(([name], index) => [name, index + 1] as co
 const fields = new Map(staticTable.map(([name, value], index) => [`${name}\n${value}`, index + 1]));
 
 const validName = /^:?[a-z0-9!#$%&'*+.^_`|~-]+$/;
-// Visible Latin-1, blanks and tabs: what a header can hold.
-const validValue = /^[\t\x20-\x7e\x80-\xff]*$/;
+// Visible Latin-1, and blanks and tabs within: what a header can hold.
+const validValue = /^(?![\t ])[\t\x20-\x7e\x80-\xff]*(?<![\t ])$/;
+
+/**
+ * Stands once ahead of the first block of a connection, and says that none of them uses the other end's table: one that
+ * wants its table smaller than usual waits for that. Source: RFC 7541, section 4.2.
+ */
+export const noTable = Buffer.of(0x20);
 
 /**
  * A header block that leaves no trace in the other end's table, so that blocks can be made in any order. Format: HPACK,

@@ -1,16 +1,19 @@
 import type { ClientStream } from './client-stream.js';
 import type { FrameSink } from './frame-splitter.js';
 import {
+  defaultFrameBytes,
   errorCodes,
   type Frame,
   frameFlags,
   frameHeader,
   frameTypes,
+  largestFrameBytes,
   largestWindowBytes,
   numbersFrame,
   readSettings,
+  settingIds,
 } from './frames.js';
-import { HeaderDecoder } from './header-decoder.js';
+import { HeaderDecoder, maxHeaderBytes } from './header-decoder.js';
 import type { Memory } from './memory.js';
 import { ProtocolError } from './protocol-error.js';
 
@@ -26,8 +29,14 @@ export interface FrameTarget {
   control(frame: Buffer): void;
 }
 
-// Longer header blocks are an attack, or a mistake.
-const maxHeaderBytes = 256 * 1024;
+// What a piece of a header block counts beside its bytes: many empty ones are an attack as well.
+const pieceOverheadBytes = 32;
+// What values these settings can have, and what is said of others. Source: RFC 9113, section 6.5.2.
+const legalSettings: readonly (readonly [id: number, least: number, most: number, code: number])[] = [
+  [settingIds.enablePush, 0, 0, errorCodes.protocolError],
+  [settingIds.initialWindowBytes, 0, largestWindowBytes, errorCodes.flowControlError],
+  [settingIds.maxFrameBytes, defaultFrameBytes, largestFrameBytes, errorCodes.protocolError],
+];
 
 /** Hands what a server sends to the streams, and keeps the rules that concern the whole connection. */
 export class IncomingFrames implements FrameSink {
@@ -37,6 +46,7 @@ export class IncomingFrames implements FrameSink {
   /** What the other end may still send, and what was taken since it was told so. */
   private window: number;
   private credit = 0;
+  private hasBegun = false;
   /** A header block that goes on in the next frame. */
   private block: { readonly first: Frame; readonly pieces: Buffer[]; bytes: number } | undefined;
   private touched: ClientStream[] = [];
@@ -51,13 +61,16 @@ export class IncomingFrames implements FrameSink {
     this.take(end - start);
     const stream = this.target.streamOf(id);
     if (stream === undefined) return;
-    if (this.touched.at(-1) !== stream) this.touched.push(stream);
+    this.touch(stream);
     stream.receive(memory, start, end);
   }
 
   padding(id: number, bytes: number): void {
     this.take(bytes);
-    this.target.streamOf(id)?.receivePadding(bytes);
+    const stream = this.target.streamOf(id);
+    if (stream === undefined) return;
+    this.touch(stream);
+    stream.receivePadding(bytes);
   }
 
   dataEnd(id: number): void {
@@ -68,8 +81,12 @@ export class IncomingFrames implements FrameSink {
 
   frame(frame: Frame): void {
     const { type, flags, stream, payload } = frame;
+    if (!this.hasBegun && (type !== frameTypes.settings || (flags & frameFlags.ack) !== 0)) {
+      throw new ProtocolError(errorCodes.protocolError, 'it does not begin with its settings');
+    }
+    this.hasBegun = true;
     if (this.block !== undefined && (type !== frameTypes.continuation || stream !== this.block.first.stream)) {
-      throw new ProtocolError(errorCodes.protocolError, 'a header block was cut by another frame');
+      throw cutBlock();
     }
     switch (type) {
       case frameTypes.headers:
@@ -84,14 +101,17 @@ export class IncomingFrames implements FrameSink {
         this.target.streamOf(stream)?.reset(payload.readUInt32BE(0));
         break;
       case frameTypes.settings:
+        expectNoStream(stream);
         this.readSettings(payload, flags);
         break;
       case frameTypes.ping:
+        expectNoStream(stream);
         expectLength(payload, 8);
         if ((flags & frameFlags.ack) !== 0) break;
         this.target.control(Buffer.concat([frameHeader(8, frameTypes.ping, frameFlags.ack, 0), payload]));
         break;
       case frameTypes.goaway:
+        expectNoStream(stream);
         if (payload.length < 8) expectLength(payload, 8);
         this.target.goaway(payload.readUInt32BE(0) & 0x7fffffff, payload.readUInt32BE(4), payload.toString('utf8', 8));
         break;
@@ -116,8 +136,13 @@ export class IncomingFrames implements FrameSink {
     this.credit = 0;
   }
 
+  private touch(stream: ClientStream): void {
+    if (this.touched.at(-1) !== stream) this.touched.push(stream);
+  }
+
   /** What one stream leaves lying counts for that stream only; the connection goes on. */
   private take(bytes: number): void {
+    if (this.block !== undefined) throw cutBlock();
     this.window -= bytes;
     this.credit += bytes;
     if (this.window < 0) throw new ProtocolError(errorCodes.flowControlError, 'it sends more than it may');
@@ -127,8 +152,7 @@ export class IncomingFrames implements FrameSink {
     const { block } = this;
     if (block === undefined) throw new ProtocolError(errorCodes.protocolError, 'a header block has no beginning');
     block.pieces.push(piece);
-    // Many empty pieces are an attack as well.
-    block.bytes += piece.length + 1;
+    block.bytes += piece.length + pieceOverheadBytes;
     if (block.bytes > maxHeaderBytes) throw new ProtocolError(errorCodes.enhanceYourCalm, 'its headers are too long');
     if ((flags & frameFlags.endHeaders) === 0) return;
     this.block = undefined;
@@ -141,9 +165,17 @@ export class IncomingFrames implements FrameSink {
   }
 
   private readSettings(payload: Buffer, flags: number): void {
-    if ((flags & frameFlags.ack) !== 0) return;
+    if ((flags & frameFlags.ack) !== 0) {
+      expectLength(payload, 0);
+      return;
+    }
     if (payload.length % 6 !== 0) throw new ProtocolError(errorCodes.frameSizeError, 'its settings are cut');
-    this.target.settings(readSettings(payload));
+    const settings = readSettings(payload);
+    for (const [id, least, most, code] of legalSettings) {
+      const value = settings.get(id) ?? least;
+      if (value < least || value > most) throw new ProtocolError(code, `its setting ${id} cannot be ${value}`);
+    }
+    this.target.settings(settings);
     this.target.control(frameHeader(0, frameTypes.settings, frameFlags.ack, 0));
   }
 
@@ -162,6 +194,15 @@ function withoutPriority({ flags, payload }: Frame): Buffer {
   if ((flags & frameFlags.priority) === 0) return payload;
   if (payload.length < 5) expectLength(payload, 5);
   return payload.subarray(5);
+}
+
+function cutBlock(): ProtocolError {
+  return new ProtocolError(errorCodes.protocolError, 'a header block was cut by another frame');
+}
+
+function expectNoStream(stream: number): void {
+  if (stream === 0) return;
+  throw new ProtocolError(errorCodes.protocolError, `a frame is of stream ${stream}, though it concerns all of them`);
 }
 
 function expectLength(payload: Buffer, bytes: number): void {

@@ -15,6 +15,8 @@ export class Outbox {
   /** Streams with something to send, the one whose turn it is first. */
   private readonly sending = new Set<ClientStream>();
   private isScheduled = false;
+  /** Streams wait because the socket holds enough. */
+  private isFull = false;
 
   constructor(transport: Transport) {
     this.transport = transport;
@@ -42,6 +44,8 @@ export class Outbox {
     if (frames.length > 0) {
       this.frames = [];
       this.transport.write([Buffer.concat(frames)]);
+      // What has left at once is followed by no news of it.
+      if (this.isFull && this.transport.unsentBytes <= highWaterBytes) this.schedule();
     }
     for (const stream of sent) stream.sent();
   }
@@ -57,13 +61,14 @@ export class Outbox {
   private fill(): Set<ClientStream> {
     const sent = new Set<ClientStream>();
     let bytes = this.transport.unsentBytes;
+    this.isFull = false;
     for (const stream of this.sending) {
+      this.isFull = bytes > highWaterBytes;
+      if (this.isFull) break;
+      // It keeps its turn. An end alone needs no window, and may be what the other end waits for.
+      if (this.window <= 0 && stream.hasBody) continue;
       this.sending.delete(stream);
       if (!stream.wantsToSend) continue;
-      if (bytes > highWaterBytes || this.window <= 0) {
-        this.sending.add(stream);
-        break;
-      }
       const body = stream.take(Math.min(this.window, stream.sendWindow, this.maxFrameBytes));
       const length = body.bytes?.length ?? 0;
       this.frames.push(frameHeader(length, frameTypes.data, body.isLast ? frameFlags.endStream : 0, stream.id));

@@ -20,6 +20,9 @@ export interface TransportListener {
   closed(error: Error | undefined): void;
 }
 
+// How long what was written last may take to leave.
+const lingerMs = 1000;
+
 /** A TCP or TLS connection. */
 export class Transport {
   private readonly socket: Socket;
@@ -55,7 +58,7 @@ export class Transport {
   /** False: full; `drained` tells when it is not. */
   write(pieces: readonly Buffer[]): boolean {
     const { socket } = this;
-    if (socket.destroyed) return true;
+    if (socket.destroyed || socket.writableEnded) return true;
     if (pieces.length === 1) return socket.write(pieces[0]!);
     let hasRoom = true;
     socket.cork();
@@ -64,9 +67,13 @@ export class Transport {
     return hasRoom;
   }
 
-  /** Sends what was written, then hangs up. */
+  /** Sends what was written, then hangs up; soon, even if the other end takes nothing. */
   end(): void {
-    this.socket.destroySoon();
+    const { socket } = this;
+    socket.destroySoon();
+    if (socket.destroyed) return;
+    const timer = setTimeout(() => socket.destroy(), lingerMs).unref();
+    socket.once('close', () => clearTimeout(timer));
   }
 
   destroy(): void {

@@ -1,7 +1,7 @@
 type Take<T> = (batch: readonly T[]) => Promise<void>;
 
 /** Pulls one by one what comes in batches; the next batch is taken when all of the one before was pulled. */
-export class BatchIterator<T> implements AsyncIterator<T> {
+export class BatchIterator<T> implements AsyncIterableIterator<T> {
   private readonly run: (take: Take<T>) => Promise<void>;
   private readonly stop: () => void;
   private running: Promise<void> | undefined;
@@ -14,6 +14,7 @@ export class BatchIterator<T> implements AsyncIterator<T> {
     readonly reject: (error: unknown) => void;
   }[] = [];
   private finished: { readonly error?: unknown } | undefined;
+  private isLeft = false;
 
   /** @param run Gives batches until it has no more or `stop` was called. Called at the first `next`. */
   constructor(run: (take: Take<T>) => Promise<void>, stop: () => void) {
@@ -21,8 +22,12 @@ export class BatchIterator<T> implements AsyncIterator<T> {
     this.stop = stop;
   }
 
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
   next(): Promise<IteratorResult<T>> {
-    this.running ??= this.start();
+    if (!this.isLeft) this.running ??= this.start();
     if (this.at < this.batch.length) return Promise.resolve({ done: false, value: this.batch[this.at++]! });
     const { finished } = this;
     if (finished !== undefined) {
@@ -35,11 +40,16 @@ export class BatchIterator<T> implements AsyncIterator<T> {
     });
   }
 
+  /** Resolves when what runs has ended; what nobody has pulled by now, nobody gets. */
   async return(): Promise<IteratorResult<T>> {
+    this.isLeft = true;
     this.stop();
     this.batch = [];
     this.taken();
+    // Where nothing has run, nothing will.
+    if (this.running === undefined) this.finished = {};
     await this.running;
+    this.finished = {};
     return { done: true, value: undefined };
   }
 
@@ -62,6 +72,7 @@ export class BatchIterator<T> implements AsyncIterator<T> {
   }
 
   private take(batch: readonly T[]): Promise<void> {
+    if (this.isLeft) return Promise.resolve();
     this.batch = batch;
     this.at = 0;
     while (this.waiting.length > 0 && this.at < batch.length) {

@@ -259,11 +259,13 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
   }
 
   private recentOf(path: string): RecentEvents {
-    let recent = this.recent.get(path);
-    if (recent === undefined) {
-      recent = new RecentEvents(() => this.recent.delete(path));
-      this.recent.set(path, recent);
-    }
+    const known = this.recent.get(path);
+    if (known !== undefined) return known;
+    const recent: RecentEvents = new RecentEvents(() => {
+      // A stream that was made long before it is read may come back to an old one.
+      if (this.recent.get(path) === recent) this.recent.delete(path);
+    });
+    this.recent.set(path, recent);
     return recent;
   }
 

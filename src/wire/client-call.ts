@@ -71,6 +71,11 @@ export class ClientCall implements StreamListener {
     this.status = { error: trailersError(fields, this.options.address, this.options.ownVersion) };
   }
 
+  /** The server has answered, though it may not have read the whole request; it will not read the rest. */
+  ended(): void {
+    this.stream?.close(errorCodes.noError);
+  }
+
   closed(code: number | undefined): void {
     const { address, lost } = this.options;
     if (this.status === undefined) this.messages.end(code === undefined ? lost() : resetError(code, address));

@@ -16,6 +16,8 @@ export class Http2Connection {
   private readonly port: number;
   private readonly tls: TlsFiles | undefined;
   private readonly onRetire: (session: ClientConnection) => void;
+  /** All that are there: one that connects, and those whose last calls go on, too. */
+  private readonly sessions = new Set<ClientConnection>();
   private session: ClientConnection | undefined;
   private connecting: Promise<ClientConnection> | undefined;
   private closed = false;
@@ -68,8 +70,7 @@ export class Http2Connection {
 
   close(): void {
     this.closed = true;
-    this.session?.destroy(new Error('the channel was closed'));
-    this.session = undefined;
+    for (const session of this.sessions) session.destroy(new Error('the channel was closed'));
   }
 
   private connect(): Promise<ClientConnection> {
@@ -83,22 +84,20 @@ export class Http2Connection {
         connectionWindowBytes,
         onOpen: () => {
           clearTimeout(timer);
-          if (this.closed) {
-            session.destroy(new Error('the channel was closed'));
-            return;
-          }
           this.session = session;
           resolve(session);
         },
         onGoaway: () => this.retire(session),
         onClosed: () => {
           clearTimeout(timer);
+          this.sessions.delete(session);
           this.retire(session);
           const { reason } = session;
           const why = reason === undefined ? 'it hung up' : reasonOf(reason);
           reject(new MeshError('unavailable', `cannot connect to ${authority}: ${why}`, { cause: reason }));
         },
       });
+      this.sessions.add(session);
       const giveUp = (): void => session.destroy(new Error(`no answer within ${connectTimeoutMs} ms`));
       const timer = setTimeout(giveUp, connectTimeoutMs);
     });
