@@ -42,6 +42,8 @@ export async function openPublisher(
   // Tag and length of the BytesValue are part of the payload.
   const size = Math.max(16, workload.payloadBytes - (workload.payloadBytes < 130 ? 2 : 4));
   const constant = Buffer.alloc(size, 0x5a);
+  // As with node:net, whose subject sends its memory as it is.
+  const options = { immutable: workload.payloadBytes >= 32 * 1024 };
   const next = (stampMs: number): unknown => {
     if (message === 'struct') return structMessage;
     // A queue that holds one buffer many times over would say nothing of memory.
@@ -65,7 +67,7 @@ export async function openPublisher(
     },
     publish(stampMs) {
       last += 1;
-      return service.publish(path, next(stampMs));
+      return service.publish(path, next(stampMs), options);
     },
     async close() {
       service.close();

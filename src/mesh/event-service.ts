@@ -133,9 +133,6 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
    * resolves at once, unless a subscriber with `overflow=block` has no room; publishers that await it are
    * slowed to that subscriber's pace, by `block_ms` an event at most.
    *
-   * The bytes of a `google.protobuf.BytesValue` of 32 KiB or more are sent from where they lie, as by Node's sockets:
-   * queues and histories hold them too, so leave them as they are, and publish a copy of memory that is used again.
-   *
    * Errors: `invalid-argument` when the message does not fit the path's type or the path carries another one;
    * `not-found` when the type is not known; `resource-exhausted` for an event over `maxMessageBytes`;
    * `failed-precondition` after `drain` or `close`.
@@ -245,7 +242,7 @@ export class EventService<T extends ServiceTypes = AnyTypes> implements AsyncDis
       if (this.state === 'closed' || this.state === 'draining') throw this.notOpen('publish');
       const topic = this.paths.forMessage(path, options.type);
       this.subscribers.listenTo(topic);
-      const payload = this.paths.encode(topic, message);
+      const payload = this.paths.encode(topic, message, options);
       const event = topic.encode(payload, options.timestamps);
       this.paths.checkSize(event, this.server.maxMessageBytes);
       const delivery = topic.publish(event, options.latch ?? false);

@@ -8,6 +8,7 @@ import type { TypeRegistry } from '../messages/registry.js';
 import { isWildcard, matchesPath, normalizePath, type Uri } from '../messages/uri.js';
 import type { EncodedEvent } from './encoded-event.js';
 import { Topic } from './topic.js';
+import type { PublishOptions } from './types.js';
 
 const maxPaths = 10_000;
 
@@ -74,9 +75,9 @@ export class PublishedPaths {
     return topic;
   }
 
-  encode(topic: Topic, message: unknown): Payload {
+  encode(topic: Topic, message: unknown, { immutable = false }: PublishOptions): Payload {
     try {
-      return encodePayload(this.registry, topic.type, message);
+      return encodePayload(this.registry, topic.type, message, { immutable });
     } catch (error) {
       const { code, message: what } = MeshError.from(error);
       throw new MeshError(code, `${this.config.name}${topic.path}: ${what}`, { cause: error });

@@ -39,6 +39,12 @@ export interface PublishOptions {
   readonly timestamps?: readonly Timestamp[];
   /** Keep this event for later subscribers. Default: what the configuration says of the path, else false. */
   readonly latch?: boolean;
+  /**
+   * The message is never written to again, by nobody. Then the bytes of a `google.protobuf.BytesValue` of 32 KiB or
+   * more, a camera's frame, are sent from where they lie; queues and histories hold them, too. Default false: they are
+   * copied, and can be used again at once.
+   */
+  readonly immutable?: boolean;
 }
 
 export interface PublishResult {

@@ -14,11 +14,16 @@ const bytesType = 'google.protobuf.BytesValue';
 const valueTag = 0x0a;
 
 /**
- * Encodes a message. The value of a large `google.protobuf.BytesValue` is not copied: it is sent from where it lies.
- * Errors: see `TypeRegistry.encode`.
+ * Encodes a message. The value of a large `google.protobuf.BytesValue` that nobody writes to again (`immutable`) is not
+ * copied. Errors: see `TypeRegistry.encode`.
  */
-export function encodePayload(registry: TypeRegistry, type: string, value: unknown): Payload {
-  if (type === bytesType && value instanceof Uint8Array && value.length >= bodyBytes) {
+export function encodePayload(
+  registry: TypeRegistry,
+  type: string,
+  value: unknown,
+  { immutable }: { readonly immutable: boolean },
+): Payload {
+  if (immutable && type === bytesType && value instanceof Uint8Array && value.length >= bodyBytes) {
     const head = Buffer.allocUnsafe(1 + varintSize(value.length));
     head[0] = valueTag;
     writeVarint(head, 1, value.length);
