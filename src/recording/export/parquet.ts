@@ -8,6 +8,7 @@ import type { RecordedEvent } from '../recording.js';
 import { nodeDisk } from '../recording-disk.js';
 import { textOf } from './csv.js';
 import { type Cell, flatten, JsonCell } from './flatten.js';
+import { AnyCells, NumberCells, type ParquetCells } from './parquet-cells.js';
 import type { RecordingExport } from './recording-export.js';
 import type { Column, ColumnKind } from './table-columns.js';
 
@@ -51,7 +52,7 @@ export class ParquetExport implements RecordingExport {
   /** The columns before those of the message: what lives as long as a group should not be objects. */
   private readonly times: BigInt64Array;
   private readonly sequences: BigInt64Array;
-  private cells: unknown[][] = [];
+  private readonly cells: readonly ParquetCells[];
   private rows = 0;
   private gatheredBytes = 0;
 
@@ -67,6 +68,7 @@ export class ParquetExport implements RecordingExport {
     this.mostBytes = mostBytes / tables;
     this.times = new BigInt64Array(this.mostRows);
     this.sequences = new BigInt64Array(this.mostRows);
+    this.cells = columns.map(({ kind }) => (kind === 'double' ? new NumberCells(this.mostRows) : new AnyCells()));
     const schema: SchemaElement[] = [{ name: 'root', num_children: this.columns.length }];
     for (const [index, { kind }] of this.columns.entries()) {
       const repetition = index < eventColumns.length ? 'REQUIRED' : 'OPTIONAL';
@@ -74,7 +76,6 @@ export class ParquetExport implements RecordingExport {
     }
     const kvMetadata = Object.entries(about).map(([key, value]) => ({ key, value }));
     this.parquet = new ParquetWriter({ writer: this.bytes, schema, kvMetadata, createdBy: 'furrow' });
-    this.clear();
   }
 
   /** Makes the file. Errors: those of `AppendingFile.create`. */
@@ -109,12 +110,13 @@ export class ParquetExport implements RecordingExport {
     const { rows, cells } = this;
     try {
       const { message } = event;
-      for (const column of cells) column.push(undefined);
+      for (const column of cells) column.set(rows, undefined);
       this.times[rows] = BigInt(Math.round(timeS * 1e6));
       this.sequences[rows] = BigInt(event.sequence);
       flatten(message, (name, cell) => {
         const place = this.places.get(name);
-        if (place !== undefined) cells[place]![rows] = cellValue(cell, this.columns[place + eventColumns.length]!.kind);
+        if (place !== undefined)
+          cells[place]!.set(rows, cellValue(cell, this.columns[place + eventColumns.length]!.kind));
       });
     } catch (error) {
       // Only what decoding says; a fault of ours is none of the payload's.
@@ -129,10 +131,16 @@ export class ParquetExport implements RecordingExport {
   private async writeGroup(): Promise<void> {
     if (this.rows === 0) return;
     const { rows } = this;
-    const columns = [this.times.subarray(0, rows), this.sequences.subarray(0, rows), ...this.cells];
-    const columnData = columns.map((data, index) => ({ name: this.names[index]!, data }));
+    const columns = [
+      this.times.subarray(0, rows),
+      this.sequences.subarray(0, rows),
+      ...this.cells.map((cells) => cells.take(rows)),
+    ];
+    // Where pages lie would be held for every group until the end, and a group's column is one page or few.
+    const columnData = columns.map((data, index) => ({ name: this.names[index]!, data, offsetIndex: false }));
     await this.parquet.write({ columnData, rowGroupSize: rows });
-    this.clear();
+    this.rows = 0;
+    this.gatheredBytes = 0;
     await this.flush();
   }
 
@@ -141,12 +149,6 @@ export class ParquetExport implements RecordingExport {
     const { buffer, byteOffset, byteLength } = this.bytes.getBytes();
     await this.output.append([Buffer.from(buffer, byteOffset, byteLength)]);
     this.bytes.index = 0;
-  }
-
-  private clear(): void {
-    this.cells = Array.from(this.places, () => []);
-    this.rows = 0;
-    this.gatheredBytes = 0;
   }
 }
 
