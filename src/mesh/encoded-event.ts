@@ -1,6 +1,6 @@
 import { envelopeSize, writeEnvelope } from '../messages/envelope.js';
 import type { EnvelopeHead, EnvelopeTemplate } from '../messages/envelope-template.js';
-import type { Payload } from '../messages/payload.js';
+import { bodyBytes, type Payload } from '../messages/payload.js';
 import { type FrameMemory, framePrefixBytes, messageOf, writePrefix } from '../wire/frames.js';
 import type { FramedMessage } from '../wire/types.js';
 
@@ -25,9 +25,17 @@ export class EncodedEvent implements FramedMessage {
     payload: Payload,
     head: EnvelopeHead,
   ): EncodedEvent {
-    const headBytes = template.headSize(head) + payload.head.length;
-    const event = EncodedEvent.within(memory, path, head.sequence, headBytes, payload.body);
-    event.bytes.set(payload.head, template.writeHead(event.bytes, event.start + framePrefixBytes, head));
+    const { head: begin, body } = payload;
+    const isApart = body !== undefined && body.length >= bodyBytes;
+    const copied = begin.length + (isApart || body === undefined ? 0 : body.length);
+    const headBytes = template.headSize(head) + copied;
+    const event = EncodedEvent.within(memory, path, head.sequence, headBytes, isApart ? body : undefined);
+    const { bytes } = event;
+    const at = template.writeHead(bytes, event.start + framePrefixBytes, head);
+    // A call for the two bytes that there mostly are costs more than they do.
+    for (let index = 0; index < begin.length && begin.length < 8; index++) bytes[at + index] = begin[index]!;
+    if (begin.length >= 8) bytes.set(begin, at);
+    if (body !== undefined && !isApart) bytes.set(body, at + begin.length);
     return event;
   }
 

@@ -8,7 +8,9 @@ import { varintSize, writeVarint } from './varint.js';
 /** Writes the events of one path: everything that does not change from event to event is encoded once. */
 export class EnvelopeTemplate {
   readonly uri: Uri;
-  private readonly head: Buffer;
+  /** The URI, and the two stamps behind it, where no others come between them. */
+  private readonly uriAndStamps: Buffer;
+  private readonly uriBytes: number;
   private readonly monotonic: StampTemplate;
   private readonly system: StampTemplate;
   private readonly clock: Clock;
@@ -17,9 +19,11 @@ export class EnvelopeTemplate {
   constructor(uri: Uri, clock: Clock, sendSemantics: string) {
     this.uri = uri;
     this.clock = clock;
-    this.head = lengthDelimited(tag.eventUri, encodeUri(uri));
+    const head = lengthDelimited(tag.eventUri, encodeUri(uri));
+    this.uriBytes = head.length;
     this.monotonic = stampTemplate(clock.monotonicName, sendSemantics);
     this.system = stampTemplate(clock.systemName, sendSemantics);
+    this.uriAndStamps = Buffer.concat([head, this.monotonic.bytes, this.system.bytes]);
   }
 
   /** How many bytes `write` will write before the payload's own. */
@@ -38,11 +42,19 @@ export class EnvelopeTemplate {
     let at = offset;
     bytes[at++] = tag.envelopeEvent;
     at = writeVarint(bytes, at, this.eventSize(head));
-    bytes.set(this.head, at);
-    at += this.head.length;
-    for (const stamp of stamps) at += stamp.copy(bytes, at);
-    at = writeStamp(bytes, at, this.monotonic, monotonicS);
-    at = writeStamp(bytes, at, this.system, this.clock.system());
+    const { uriAndStamps, uriBytes, monotonic, system } = this;
+    if (stamps.length === 0) {
+      bytes.set(uriAndStamps, at);
+      at += uriBytes;
+    } else {
+      at += uriAndStamps.copy(bytes, at, 0, uriBytes);
+      for (const stamp of stamps) at += stamp.copy(bytes, at);
+      uriAndStamps.copy(bytes, at, uriBytes);
+    }
+    bytes.writeDoubleLE(monotonicS, at + monotonic.secondsAt);
+    at += monotonic.bytes.length;
+    bytes.writeDoubleLE(this.clock.system(), at + system.secondsAt);
+    at += system.bytes.length;
     if (payloadLength > 0) {
       bytes[at++] = tag.eventPayloadLength;
       at = writeVarint(bytes, at, payloadLength);
@@ -68,7 +80,7 @@ export class EnvelopeTemplate {
   }
 
   private eventSize({ payloadLength, sequence, stamps }: EnvelopeHead): number {
-    let size = this.head.length + this.monotonic.bytes.length + this.system.bytes.length;
+    let size = this.uriAndStamps.length;
     for (const stamp of stamps) size += stamp.length;
     if (payloadLength > 0) size += 1 + varintSize(payloadLength);
     if (sequence > 0) size += 1 + varintSize(sequence);
@@ -106,10 +118,4 @@ function stampTemplate(clockName: string, semantics: string): StampTemplate {
   const stamp = encodeTimestamp({ stamp: 1, clockName, semantics });
   const bytes = lengthDelimited(tag.eventTimestamp, stamp);
   return { bytes, secondsAt: bytes.length - stamp.length + 1 };
-}
-
-function writeStamp(bytes: Buffer, at: number, template: StampTemplate, seconds: number): number {
-  bytes.set(template.bytes, at);
-  bytes.writeDoubleLE(seconds, at + template.secondsAt);
-  return at + template.bytes.length;
 }

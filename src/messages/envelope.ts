@@ -1,6 +1,6 @@
 import { MeshError } from '../base/errors.js';
 import type { Event } from './event.js';
-import type { EventMemo, KnownUri } from './event-memo.js';
+import { type EventMemo, type KnownUri, stampTags } from './event-memo.js';
 import type { Timestamp } from './timestamp.js';
 import type { Uri } from './uri.js';
 import { decodeUri, encodeUri, lengthDelimited, text } from './uri-codec.js';
@@ -21,13 +21,12 @@ export const envelopeTags = {
   eventTimestamp: 0x12,
   eventPayloadLength: 0x18,
   eventSequence: 0x20,
-  stampSeconds: 0x09,
-  stampClockName: 0x12,
-  stampSemantics: 0x1a,
 } as const;
 
 const tag = envelopeTags;
 const empty = Buffer.alloc(0);
+/** Of a stamp's seconds, with their tag. */
+const secondsBytes = 9;
 
 /** Where the two parts of an envelope lie in its bytes; the event is undefined when the sender left it out. */
 export interface EnvelopeParts {
@@ -146,42 +145,38 @@ export function encodeTimestamp(stamp: Timestamp): Buffer {
   // Only +0 is proto3's default; -0 is a value of its own.
   if (!Object.is(stamp.stamp, 0)) {
     seconds = Buffer.allocUnsafe(9);
-    seconds[0] = tag.stampSeconds;
+    seconds[0] = stampTags.seconds;
     seconds.writeDoubleLE(stamp.stamp, 1);
   }
-  return Buffer.concat([seconds, text(tag.stampClockName, stamp.clockName), text(tag.stampSemantics, stamp.semantics)]);
+  return Buffer.concat([
+    seconds,
+    text(stampTags.clockName, stamp.clockName),
+    text(stampTags.semantics, stamp.semantics),
+  ]);
 }
 
 function decodeTimestamp(cursor: WireCursor): Timestamp {
   const stamp = { stamp: 0, clockName: '', semantics: '' };
   while (!cursor.done) {
     const field = cursor.uint32();
-    if (field === tag.stampSeconds) stamp.stamp = cursor.double();
-    else if (field === tag.stampClockName) stamp.clockName = cursor.string();
-    else if (field === tag.stampSemantics) stamp.semantics = cursor.string();
+    if (field === stampTags.seconds) stamp.stamp = cursor.double();
+    else if (field === stampTags.clockName) stamp.clockName = cursor.string();
+    else if (field === stampTags.semantics) stamp.semantics = cursor.string();
     else cursor.skip(field & 7);
   }
   return stamp;
 }
 
-/** The stamp that `cursor` stands before, read where it lies; names come from the memo. */
+/** The stamp that `cursor` stands before, read where it lies; all but its seconds comes from the memo. */
 function readTimestamp(cursor: WireCursor, memo: EventMemo): Timestamp {
-  const { bytes, end: outerEnd } = cursor;
+  const { bytes } = cursor;
   const start = cursor.skipLength();
   const end = cursor.at;
-  cursor.over(bytes, start, end);
-  let seconds = 0;
-  let clockName = '';
-  let semantics = '';
-  while (cursor.at < end) {
-    const field = cursor.uint32();
-    if (field === tag.stampSeconds) seconds = cursor.double();
-    else if (field === tag.stampClockName) clockName = memo.names.read(bytes, cursor.skipLength(), cursor.at);
-    else if (field === tag.stampSemantics) semantics = memo.names.read(bytes, cursor.skipLength(), cursor.at);
-    else cursor.skip(field & 7);
-  }
-  cursor.over(bytes, end, outerEnd);
-  return { stamp: seconds, clockName, semantics };
+  const hasSeconds = end - start >= secondsBytes && bytes[start] === stampTags.seconds;
+  const names = memo.stampNames.read(bytes, hasSeconds ? start + secondsBytes : start, end);
+  if (names === undefined) return decodeTimestamp(new WireCursor(bytes, start, end));
+  const stamp = hasSeconds ? bytes.readDoubleLE(start + 1) : 0;
+  return { stamp, clockName: names.clockName, semantics: names.semantics };
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

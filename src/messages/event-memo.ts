@@ -10,14 +10,33 @@ export interface KnownUri {
   readonly type: string;
 }
 
-// A stream carries few URIs and clock names; more of them than this only cost what they cost without a memo.
-const slots = 64;
+/** What a stamp says beside its seconds. */
+export interface StampNames {
+  readonly clockName: string;
+  readonly semantics: string;
+}
 
-/** Remembers what bytes mean that come again and again, so that they are decoded once. Holds at most 64 meanings. */
+// A stream carries few URIs and kinds of stamps; more of them than this only cost what they cost without a memo.
+const slots = 256;
+// What is longer is decoded each time: a memo is not to hold much.
+const longestBytes = 1024;
+
+interface Entry<T> {
+  readonly length: number;
+  /** The bytes in words of four, the last of which ends with them. */
+  readonly words: Int32Array;
+  readonly meaning: T;
+  /** The slot of what came behind it the last time. */
+  follower: number;
+}
+
+/** Remembers what bytes mean that come again and again, so that they are decoded once. Holds at most 256 meanings. */
 class BytesMemo<T> {
   private readonly entries: (Entry<T> | undefined)[] = new Array(slots);
-  private last: Entry<T> | undefined;
+  private last = 0;
   private readonly decode: (bytes: Buffer, start: number, end: number) => T;
+  /** Of the memory that was read last: messages share theirs. */
+  private view: DataView = new DataView(new ArrayBuffer(0));
 
   constructor(decode: (bytes: Buffer, start: number, end: number) => T) {
     this.decode = decode;
@@ -25,43 +44,76 @@ class BytesMemo<T> {
 
   /** The meaning of `bytes` from `start` to `end`. */
   read(bytes: Buffer, start: number, end: number): T {
-    // Mostly the same as before.
-    const { last } = this;
-    if (last !== undefined && sameBytes(last.bytes, bytes, start, end)) return last.meaning;
-    const slot = hashOf(bytes, start, end) % slots;
-    let entry = this.entries[slot];
-    if (entry === undefined || !sameBytes(entry.bytes, bytes, start, end)) {
-      entry = { bytes: Buffer.from(bytes.subarray(start, end)), meaning: this.decode(bytes, start, end) };
-      this.entries[slot] = entry;
+    const length = end - start;
+    if (length < 4 || length > longestBytes) return this.decode(bytes, start, end);
+    if (this.view.buffer !== bytes.buffer) this.view = new DataView(bytes.buffer);
+    const { entries, view } = this;
+    const at = bytes.byteOffset + start;
+    const before = entries[this.last];
+    // Mostly itself, or the next of a few that come in turn.
+    const expected = before === undefined ? undefined : entries[before.follower];
+    if (expected !== undefined && isOf(expected, view, at, length)) {
+      this.last = before!.follower;
+      return expected.meaning;
     }
-    this.last = entry;
+    const slot = hashOf(view, at, length) % slots;
+    let entry = entries[slot];
+    if (entry === undefined || !isOf(entry, view, at, length)) {
+      const meaning = this.decode(bytes, start, end);
+      entry = { length, words: wordsOf(view, at, length), meaning, follower: slot };
+      entries[slot] = entry;
+    }
+    if (before !== undefined) before.follower = slot;
+    this.last = slot;
     return entry.meaning;
   }
 }
 
-interface Entry<T> {
-  readonly bytes: Buffer;
-  readonly meaning: T;
+function wordsOf(view: DataView, at: number, length: number): Int32Array {
+  const count = Math.ceil(length / 4);
+  return Int32Array.from({ length: count }, (_, index) => view.getInt32(at + Math.min(4 * index, length - 4), true));
+}
+
+function isOf({ length: known, words }: Entry<unknown>, view: DataView, at: number, length: number): boolean {
+  if (known !== length) return false;
+  const last = words.length - 1;
+  // From the end: the URIs of a service differ there.
+  if (view.getInt32(at + length - 4, true) !== words[last]) return false;
+  for (let index = last - 1, word = at + 4 * index; index >= 0; index--, word -= 4) {
+    if (view.getInt32(word, true) !== words[index]) return false;
+  }
+  return true;
 }
 
 /** Of all bytes: the URIs of one service differ in the middle. */
-function hashOf(bytes: Buffer, start: number, end: number): number {
-  let hash = end - start;
-  for (let index = start; index < end; index++) hash = (Math.imul(hash, 31) + bytes[index]!) | 0;
+function hashOf(view: DataView, at: number, length: number): number {
+  let hash = length;
+  const end = at + length;
+  for (let word = at; word + 4 <= end; word += 4) hash = Math.imul(hash ^ view.getInt32(word, true), 0x9e3779b1);
+  hash = Math.imul(hash ^ view.getInt32(end - 4, true), 0x9e3779b1);
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** What the events of one stream have in common: their URIs, and the names in their stamps. */
+/** What the events of one stream have in common: their URIs, and all of their stamps but the time. */
 export class EventMemo {
   readonly uris = new BytesMemo<KnownUri>((bytes, start, end) => {
     const uri = decodeUri(new WireCursor(bytes, start, end));
     return { uri, type: parseQuery(uri.query).get('type') ?? '' };
   });
-  readonly names = new BytesMemo<string>((bytes, start, end) => bytes.toString('utf8', start, end));
+  /** Of the bytes behind a stamp's seconds; undefined where seconds stand among them, too. */
+  readonly stampNames = new BytesMemo<StampNames | undefined>((bytes, start, end) => {
+    const cursor = new WireCursor(bytes, start, end);
+    const names = { clockName: '', semantics: '' };
+    while (!cursor.done) {
+      const field = cursor.uint32();
+      if (field === stampTags.seconds) return undefined;
+      if (field === stampTags.clockName) names.clockName = cursor.string();
+      else if (field === stampTags.semantics) names.semantics = cursor.string();
+      else cursor.skip(field & 7);
+    }
+    return names;
+  });
 }
 
-function sameBytes(known: Buffer, bytes: Buffer, start: number, end: number): boolean {
-  if (known.length !== end - start) return false;
-  for (let index = known.length - 1; index >= 0; index--) if (known[index] !== bytes[start + index]) return false;
-  return true;
-}
+/** Fields of a Timestamp with their wire types: protos/farm_ng/core/timestamp.proto. */
+export const stampTags = { seconds: 0x09, clockName: 0x12, semantics: 0x1a } as const;

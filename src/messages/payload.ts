@@ -1,9 +1,10 @@
 import type { TypeRegistry } from './registry.js';
 import { varintSize, writeVarint } from './varint.js';
 
-/** An encoded message: `head`, and behind it `body` where the end of a large one lies in memory of its own. */
+/** An encoded message: `head`, and behind it `body`, where its end lies in memory of its own. */
 export interface Payload {
   readonly head: Uint8Array;
+  /** Of `bodyBytes` or more it stays as it is; a shorter one may be the program's memory, which is used again. */
   readonly body: Uint8Array | undefined;
 }
 
@@ -23,14 +24,24 @@ export function encodePayload(
   value: unknown,
   { immutable }: { readonly immutable: boolean },
 ): Payload {
-  if (immutable && type === bytesType && value instanceof Uint8Array && value.length >= bodyBytes) {
-    const head = Buffer.allocUnsafe(1 + varintSize(value.length));
-    head[0] = valueTag;
-    writeVarint(head, 1, value.length);
-    return { head, body: value };
+  if (type === bytesType && value instanceof Uint8Array && value.length > 0) {
+    const isKept = value.length >= bodyBytes && !immutable;
+    return { head: headOf(value.length), body: isKept ? Buffer.from(value) : value };
   }
   const encoded = registry.encode(type, value);
   return encoded.length < bodyBytes ? { head: encoded, body: undefined } : { head: noBytes, body: encoded };
 }
 
 const noBytes = new Uint8Array(0);
+/** Of the values whose lengths take one byte. */
+const shortHeads = Array.from({ length: 128 }, (_, length) => Buffer.of(valueTag, length));
+
+/** Tag and length. */
+function headOf(length: number): Uint8Array {
+  const short = shortHeads[length];
+  if (short !== undefined) return short;
+  const head = Buffer.allocUnsafe(1 + varintSize(length));
+  head[0] = valueTag;
+  writeVarint(head, 1, length);
+  return head;
+}

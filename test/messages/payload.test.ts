@@ -31,7 +31,6 @@ test('large bytes that are not written again are not copied', () => {
   const copied = encodePayload(registry, bytesType, large, { immutable: false }).body!;
   large.fill(1);
   expect(copied.subarray(-bodyBytes).every((byte) => byte === 0)).toBe(true);
-  expect(encodePayload(registry, bytesType, Buffer.alloc(100), { immutable: true }).body).toBeUndefined();
 });
 
 test('what is no bytes is refused, however long', () => {
