@@ -14,7 +14,7 @@ export interface RawFrame {
   readonly payload: Buffer;
 }
 
-export const prefaceBytes = 24;
+const prefaceBytes = 24;
 
 export function rawFrame(type: number, flags: number, stream: number, payload: Uint8Array = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(9);
