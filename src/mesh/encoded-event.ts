@@ -4,6 +4,9 @@ import { bodyBytes, type Payload } from '../messages/payload.js';
 import { type FrameMemory, framePrefixBytes, messageOf, writePrefix } from '../wire/frames.js';
 import type { FramedMessage } from '../wire/types.js';
 
+// Of so few a call costs more than they do; mostly there are two.
+const fewBytes = 7;
+
 /** An event as it goes out: encoded once, framed, and shared by all queues and streams. */
 export class EncodedEvent implements FramedMessage {
   private copy: EncodedEvent | undefined;
@@ -32,9 +35,8 @@ export class EncodedEvent implements FramedMessage {
     const event = EncodedEvent.within(memory, path, head.sequence, headBytes, isApart ? body : undefined);
     const { bytes } = event;
     const at = template.writeHead(bytes, event.start + framePrefixBytes, head);
-    // A call for the two bytes that there mostly are costs more than they do.
-    for (let index = 0; index < begin.length && begin.length < 8; index++) bytes[at + index] = begin[index]!;
-    if (begin.length >= 8) bytes.set(begin, at);
+    if (begin.length > fewBytes) bytes.set(begin, at);
+    else for (let index = 0; index < begin.length; index++) bytes[at + index] = begin[index]!;
     if (body !== undefined && !isApart) bytes.set(body, at + begin.length);
     return event;
   }

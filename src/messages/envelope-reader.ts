@@ -1,5 +1,5 @@
 import { MeshError } from '../base/errors.js';
-import { envelopeTags as tag } from './envelope.js';
+import { envelopeTags, eventTags } from './event-tags.js';
 import { WireCursor } from './varint.js';
 
 /**
@@ -25,10 +25,10 @@ export class EnvelopeReader {
     this.payloadEnd = end;
     while (cursor.at < end) {
       const field = cursor.uint32();
-      if (field === tag.envelopeEvent) {
+      if (field === envelopeTags.event) {
         this.eventStart = cursor.skipLength();
         this.eventEnd = cursor.at;
-      } else if (field === tag.envelopePayload) {
+      } else if (field === envelopeTags.payload) {
         this.payloadStart = cursor.skipLength();
         this.payloadEnd = cursor.at;
       } else cursor.skip(field & 7);
@@ -45,12 +45,12 @@ export class EnvelopeReader {
     this.sequence = 0;
     while (cursor.at < eventEnd) {
       const field = cursor.uint32();
-      if (field === tag.eventTimestamp) cursor.skipLength();
-      else if (field === tag.eventUri) {
+      if (field === eventTags.timestamp) cursor.skipLength();
+      else if (field === eventTags.uri) {
         this.uriStart = cursor.skipLength();
         this.uriEnd = cursor.at;
-      } else if (field === tag.eventSequence) this.sequence = cursor.int64();
-      else if (field === tag.eventPayloadLength) cursor.int64();
+      } else if (field === eventTags.sequence) this.sequence = cursor.int64();
+      else if (field === eventTags.payloadLength) cursor.int64();
       else cursor.skip(field & 7);
     }
   }

@@ -1,5 +1,7 @@
 import type { Clock } from '../base/clock.js';
-import { encodeTimestamp, envelopeTags as tag } from './envelope.js';
+import { encodeTimestamp } from './envelope.js';
+import { stampsTemplate } from './event-stamps.js';
+import { envelopeTags, eventTags } from './event-tags.js';
 import type { Timestamp } from './timestamp.js';
 import type { Uri } from './uri.js';
 import { encodeUri, lengthDelimited } from './uri-codec.js';
@@ -11,19 +13,21 @@ export class EnvelopeTemplate {
   /** The URI, and the two stamps behind it, where no others come between them. */
   private readonly uriAndStamps: Buffer;
   private readonly uriBytes: number;
-  private readonly monotonic: StampTemplate;
-  private readonly system: StampTemplate;
+  /** Where the seconds of the two stand behind the URI. */
+  private readonly monotonicAt: number;
+  private readonly systemAt: number;
   private readonly clock: Clock;
 
   /** `sendSemantics` names the two stamps of `clock` that every event gets at its end. */
   constructor(uri: Uri, clock: Clock, sendSemantics: string) {
     this.uri = uri;
     this.clock = clock;
-    const head = lengthDelimited(tag.eventUri, encodeUri(uri));
+    const head = lengthDelimited(eventTags.uri, encodeUri(uri));
     this.uriBytes = head.length;
-    this.monotonic = stampTemplate(clock.monotonicName, sendSemantics);
-    this.system = stampTemplate(clock.systemName, sendSemantics);
-    this.uriAndStamps = Buffer.concat([head, this.monotonic.bytes, this.system.bytes]);
+    const clocks = [clock.monotonicName, clock.systemName];
+    const { bytes, secondsAt } = stampsTemplate(clocks.map((clockName) => ({ clockName, semantics: sendSemantics })));
+    [this.monotonicAt, this.systemAt] = secondsAt as [number, number];
+    this.uriAndStamps = Buffer.concat([head, bytes]);
   }
 
   /** How many bytes `write` will write before the payload's own. */
@@ -40,9 +44,9 @@ export class EnvelopeTemplate {
   writeHead(bytes: Buffer, offset: number, head: EnvelopeHead): number {
     const { payloadLength, sequence, stamps, monotonicS } = head;
     let at = offset;
-    bytes[at++] = tag.envelopeEvent;
+    bytes[at++] = envelopeTags.event;
     at = writeVarint(bytes, at, this.eventSize(head));
-    const { uriAndStamps, uriBytes, monotonic, system } = this;
+    const { uriAndStamps, uriBytes } = this;
     if (stamps.length === 0) {
       bytes.set(uriAndStamps, at);
       at += uriBytes;
@@ -51,20 +55,19 @@ export class EnvelopeTemplate {
       for (const stamp of stamps) at += stamp.copy(bytes, at);
       uriAndStamps.copy(bytes, at, uriBytes);
     }
-    bytes.writeDoubleLE(monotonicS, at + monotonic.secondsAt);
-    at += monotonic.bytes.length;
-    bytes.writeDoubleLE(this.clock.system(), at + system.secondsAt);
-    at += system.bytes.length;
+    bytes.writeDoubleLE(monotonicS, at + this.monotonicAt);
+    bytes.writeDoubleLE(this.clock.system(), at + this.systemAt);
+    at += uriAndStamps.length - uriBytes;
     if (payloadLength > 0) {
-      bytes[at++] = tag.eventPayloadLength;
+      bytes[at++] = eventTags.payloadLength;
       at = writeVarint(bytes, at, payloadLength);
     }
     if (sequence > 0) {
-      bytes[at++] = tag.eventSequence;
+      bytes[at++] = eventTags.sequence;
       at = writeVarint(bytes, at, sequence);
     }
     if (payloadLength > 0) {
-      bytes[at++] = tag.envelopePayload;
+      bytes[at++] = envelopeTags.payload;
       at = writeVarint(bytes, at, payloadLength);
     }
     return at;
@@ -103,19 +106,5 @@ const noStamps: readonly Buffer[] = [];
 /** Stamps as they stand in an Event. */
 export function encodeStamps(timestamps: readonly Timestamp[] | undefined): readonly Buffer[] {
   if (timestamps === undefined || timestamps.length === 0) return noStamps;
-  return timestamps.map((stamp) => lengthDelimited(tag.eventTimestamp, encodeTimestamp(stamp)));
-}
-
-/** An encoded stamp whose seconds are filled in anew each time. */
-interface StampTemplate {
-  readonly bytes: Buffer;
-  /** Where the eight bytes of the seconds stand. */
-  readonly secondsAt: number;
-}
-
-function stampTemplate(clockName: string, semantics: string): StampTemplate {
-  // Any stamp but 0, which proto3 would leave out, reserves the eight bytes.
-  const stamp = encodeTimestamp({ stamp: 1, clockName, semantics });
-  const bytes = lengthDelimited(tag.eventTimestamp, stamp);
-  return { bytes, secondsAt: bytes.length - stamp.length + 1 };
+  return timestamps.map((stamp) => lengthDelimited(eventTags.timestamp, encodeTimestamp(stamp)));
 }

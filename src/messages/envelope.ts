@@ -1,6 +1,7 @@
 import { MeshError } from '../base/errors.js';
 import type { Event } from './event.js';
-import { type EventMemo, type KnownUri, stampTags } from './event-memo.js';
+import type { EventMemo, KnownUri } from './event-memo.js';
+import { envelopeTags, eventTags, stampTags } from './event-tags.js';
 import type { Timestamp } from './timestamp.js';
 import type { Uri } from './uri.js';
 import { decodeUri, encodeUri, lengthDelimited, text } from './uri-codec.js';
@@ -13,17 +14,6 @@ import { varintSize, WireCursor, writeVarint } from './varint.js';
  * Field numbers: protos/farm_ng/core/{uri,timestamp,event,event_service}.proto.
  */
 
-/** Tags of the fields, for `envelope-reader.ts` too. */
-export const envelopeTags = {
-  envelopeEvent: 0x0a,
-  envelopePayload: 0x12,
-  eventUri: 0x0a,
-  eventTimestamp: 0x12,
-  eventPayloadLength: 0x18,
-  eventSequence: 0x20,
-} as const;
-
-const tag = envelopeTags;
 const empty = Buffer.alloc(0);
 /** Of a stamp's seconds, with their tag. */
 const secondsBytes = 9;
@@ -41,8 +31,8 @@ export function splitEnvelope(bytes: Uint8Array): EnvelopeParts {
   let payload: Buffer = empty;
   while (!cursor.done) {
     const field = cursor.uint32();
-    if (field === tag.envelopeEvent) event = slice(cursor);
-    else if (field === tag.envelopePayload) payload = slice(cursor);
+    if (field === envelopeTags.event) event = slice(cursor);
+    else if (field === envelopeTags.payload) payload = slice(cursor);
     else cursor.skip(field & 7);
   }
   return { event, payload };
@@ -63,22 +53,22 @@ export function envelopeSize(event: Uint8Array, payload: Uint8Array): number {
 
 /** Writes encoded event and payload as an envelope at `offset`. */
 export function writeEnvelope(bytes: Buffer, offset: number, event: Uint8Array, payload: Uint8Array): void {
-  bytes[offset] = tag.envelopeEvent;
+  bytes[offset] = envelopeTags.event;
   let at = writeVarint(bytes, offset + 1, event.length);
   bytes.set(event, at);
   at += event.length;
   if (payload.length === 0) return;
-  bytes[at++] = tag.envelopePayload;
+  bytes[at++] = envelopeTags.payload;
   at = writeVarint(bytes, at, payload.length);
   bytes.set(payload, at);
 }
 
 /** Encodes an Event message. Errors: `out-of-range` for a sequence or length that is no safe integer of at least 0. */
 export function encodeEvent(event: Event): Buffer {
-  const parts: Buffer[] = [lengthDelimited(tag.eventUri, encodeUri(event.uri))];
-  for (const stamp of event.timestamps) parts.push(lengthDelimited(tag.eventTimestamp, encodeTimestamp(stamp)));
-  parts.push(integer(tag.eventPayloadLength, event.payloadLength, 'payload_length'));
-  parts.push(integer(tag.eventSequence, event.sequence, 'sequence'));
+  const parts: Buffer[] = [lengthDelimited(eventTags.uri, encodeUri(event.uri))];
+  for (const stamp of event.timestamps) parts.push(lengthDelimited(eventTags.timestamp, encodeTimestamp(stamp)));
+  parts.push(integer(eventTags.payloadLength, event.payloadLength, 'payload_length'));
+  parts.push(integer(eventTags.sequence, event.sequence, 'sequence'));
   return Buffer.concat(parts);
 }
 
@@ -91,10 +81,10 @@ export function decodeEvent(bytes: Uint8Array): Event {
   let sequence = 0;
   while (!cursor.done) {
     const field = cursor.uint32();
-    if (field === tag.eventUri) uri = decodeUri(within(cursor));
-    else if (field === tag.eventTimestamp) timestamps.push(decodeTimestamp(within(cursor)));
-    else if (field === tag.eventPayloadLength) payloadLength = cursor.int64();
-    else if (field === tag.eventSequence) sequence = cursor.int64();
+    if (field === eventTags.uri) uri = decodeUri(within(cursor));
+    else if (field === eventTags.timestamp) timestamps.push(decodeTimestamp(within(cursor)));
+    else if (field === eventTags.payloadLength) payloadLength = cursor.int64();
+    else if (field === eventTags.sequence) sequence = cursor.int64();
     else cursor.skip(field & 7);
   }
   return { uri, timestamps, payloadLength, sequence };
@@ -118,10 +108,10 @@ export function decodeHead(bytes: Buffer, start: number, end: number, memo: Even
   let sequence = 0;
   while (!cursor.done) {
     const field = cursor.uint32();
-    if (field === tag.eventTimestamp) cursor.skipLength();
-    else if (field === tag.eventUri) known = memo.uris.read(bytes, cursor.skipLength(), cursor.at);
-    else if (field === tag.eventPayloadLength) payloadLength = cursor.int64();
-    else if (field === tag.eventSequence) sequence = cursor.int64();
+    if (field === eventTags.timestamp) cursor.skipLength();
+    else if (field === eventTags.uri) known = memo.uris.read(bytes, cursor.skipLength(), cursor.at);
+    else if (field === eventTags.payloadLength) payloadLength = cursor.int64();
+    else if (field === eventTags.sequence) sequence = cursor.int64();
     else cursor.skip(field & 7);
   }
   return { known: known ?? memo.uris.read(bytes, start, start), payloadLength, sequence };
@@ -133,7 +123,7 @@ export function decodeTimestamps(bytes: Buffer, start: number, end: number, memo
   const timestamps: Timestamp[] = [];
   while (cursor.at < end) {
     const field = cursor.uint32();
-    if (field === tag.eventTimestamp) timestamps.push(readTimestamp(cursor, memo));
+    if (field === eventTags.timestamp) timestamps.push(readTimestamp(cursor, memo));
     else cursor.skip(field & 7);
   }
   return timestamps;

@@ -1,4 +1,6 @@
 import { parseQuery } from '../base/query.js';
+import { wordsOf } from './byte-words.js';
+import { stampTags } from './event-tags.js';
 import type { Uri } from './uri.js';
 import { decodeUri } from './uri-codec.js';
 import { WireCursor } from './varint.js';
@@ -60,18 +62,13 @@ class BytesMemo<T> {
     let entry = entries[slot];
     if (entry === undefined || !isOf(entry, view, at, length)) {
       const meaning = this.decode(bytes, start, end);
-      entry = { length, words: wordsOf(view, at, length), meaning, follower: slot };
+      entry = { length, words: wordsOf(bytes.subarray(start, end)), meaning, follower: slot };
       entries[slot] = entry;
     }
     if (before !== undefined) before.follower = slot;
     this.last = slot;
     return entry.meaning;
   }
-}
-
-function wordsOf(view: DataView, at: number, length: number): Int32Array {
-  const count = Math.ceil(length / 4);
-  return Int32Array.from({ length: count }, (_, index) => view.getInt32(at + Math.min(4 * index, length - 4), true));
 }
 
 function isOf({ length: known, words }: Entry<unknown>, view: DataView, at: number, length: number): boolean {
@@ -114,6 +111,3 @@ export class EventMemo {
     return names;
   });
 }
-
-/** Fields of a Timestamp with their wire types: protos/farm_ng/core/timestamp.proto. */
-export const stampTags = { seconds: 0x09, clockName: 0x12, semantics: 0x1a } as const;

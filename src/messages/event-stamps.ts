@@ -1,3 +1,4 @@
+import { eventTags, stampTags } from './event-tags.js';
 import type { Timestamp } from './timestamp.js';
 import { lengthDelimited, text } from './uri-codec.js';
 import { WireCursor } from './varint.js';
@@ -7,7 +8,12 @@ import { WireCursor } from './varint.js';
  * made again what the publisher sent. Field numbers: protos/farm_ng/core/{event,timestamp}.proto.
  */
 
-const tag = { eventTimestamp: 0x12, stampSeconds: 0x09, stampClockName: 0x12, stampSemantics: 0x1a } as const;
+/** Encoded stamps as fields of an Event, whose seconds are filled in anew each time. */
+export interface StampsTemplate {
+  readonly bytes: Buffer;
+  /** Where the eight bytes of the seconds of each stand. */
+  readonly secondsAt: readonly number[];
+}
 
 /** The event with `stamp` behind all that it has. */
 export function appendStamp(eventBytes: Uint8Array, stamp: Timestamp): Buffer {
@@ -25,7 +31,7 @@ export function removeStamps(eventBytes: Buffer, semantics: readonly string[]): 
   while (!cursor.done) {
     const at = cursor.at;
     const field = cursor.uint32();
-    if (field !== tag.eventTimestamp) cursor.skip(field & 7);
+    if (field !== eventTags.timestamp) cursor.skip(field & 7);
     else {
       const start = cursor.skipLength();
       if (!semantics.includes(semanticsOf(new WireCursor(eventBytes, start, cursor.at)))) continue;
@@ -40,31 +46,18 @@ export function removeStamps(eventBytes: Buffer, semantics: readonly string[]): 
 
 /** Adds stamps of the same clocks and semantics to many events: what does not change is encoded once. */
 export class EventStamper {
-  private readonly template: Buffer;
-  /** Where in the template the seconds of each stamp stand. */
-  private readonly secondsAt: readonly number[];
+  private readonly template: StampsTemplate;
 
   constructor(stamps: readonly Pick<Timestamp, 'clockName' | 'semantics'>[]) {
-    const secondsAt: number[] = [];
-    const fields: Buffer[] = [];
-    let length = 0;
-    for (const { clockName, semantics } of stamps) {
-      const names = Buffer.concat([text(tag.stampClockName, clockName), text(tag.stampSemantics, semantics)]);
-      const field = lengthDelimited(tag.eventTimestamp, Buffer.concat([Buffer.of(tag.stampSeconds), eight, names]));
-      secondsAt.push(length + field.length - names.length - eight.length);
-      fields.push(field);
-      length += field.length;
-    }
-    this.template = Buffer.concat(fields);
-    this.secondsAt = secondsAt;
+    this.template = stampsTemplate(stamps);
   }
 
   /** The event with the stamps behind all that it has, `seconds` in the order of the constructor's. */
   append(eventBytes: Uint8Array, seconds: readonly number[]): Buffer {
-    const { template, secondsAt } = this;
-    const bytes = Buffer.allocUnsafe(eventBytes.length + template.length);
+    const { bytes: stamps, secondsAt } = this.template;
+    const bytes = Buffer.allocUnsafe(eventBytes.length + stamps.length);
     bytes.set(eventBytes);
-    bytes.set(template, eventBytes.length);
+    bytes.set(stamps, eventBytes.length);
     for (let index = 0; index < secondsAt.length; index++) {
       bytes.writeDoubleLE(seconds[index]!, eventBytes.length + secondsAt[index]!);
     }
@@ -74,11 +67,27 @@ export class EventStamper {
 
 const eight = Buffer.alloc(8);
 
+/** Stamps of these clocks and semantics, one behind the other. */
+export function stampsTemplate(stamps: readonly Pick<Timestamp, 'clockName' | 'semantics'>[]): StampsTemplate {
+  const secondsAt: number[] = [];
+  const fields: Buffer[] = [];
+  let length = 0;
+  for (const { clockName, semantics } of stamps) {
+    const names = Buffer.concat([text(stampTags.clockName, clockName), text(stampTags.semantics, semantics)]);
+    // With seconds that are 0, which proto3 would leave out.
+    const field = lengthDelimited(eventTags.timestamp, Buffer.concat([Buffer.of(stampTags.seconds), eight, names]));
+    secondsAt.push(length + field.length - names.length - eight.length);
+    fields.push(field);
+    length += field.length;
+  }
+  return { bytes: Buffer.concat(fields), secondsAt };
+}
+
 function semanticsOf(cursor: WireCursor): string {
   let semantics = '';
   while (!cursor.done) {
     const field = cursor.uint32();
-    if (field === tag.stampSemantics) semantics = cursor.string();
+    if (field === stampTags.semantics) semantics = cursor.string();
     else cursor.skip(field & 7);
   }
   return semantics;

@@ -1,3 +1,4 @@
+import { wordsOf } from '../messages/byte-words.js';
 import { EventScan } from './event-scan.js';
 import type { PathTable } from './path-table.js';
 
@@ -161,11 +162,6 @@ function isOf(form: EventForm, view: DataView, start: number, length: number): b
     if ((view.getInt32(at, true) & masks[index]!) !== words[index]) return false;
   }
   return (view.getInt32(start + length - 4, true) & masks[last]!) === words[last];
-}
-
-function wordsOf(bytes: Buffer): Int32Array {
-  const count = Math.ceil(bytes.length / 4);
-  return Int32Array.from({ length: count }, (_, index) => bytes.readInt32LE(Math.min(4 * index, bytes.length - 4)));
 }
 
 /** The varint that begins at `at`, which is known to end. */

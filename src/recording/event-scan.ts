@@ -1,15 +1,5 @@
+import { eventTags, stampTags } from '../messages/event-tags.js';
 import { WireCursor } from '../messages/varint.js';
-
-// protos/farm_ng/core/{event,timestamp}.proto
-const tag = {
-  uri: 0x0a,
-  timestamp: 0x12,
-  payloadLength: 0x18,
-  sequence: 0x20,
-  seconds: 0x09,
-  clockName: 0x12,
-  semantics: 0x1a,
-} as const;
 
 const fileWrite = Buffer.from('file/write');
 const serviceSend = Buffer.from('service/send');
@@ -64,19 +54,19 @@ export class EventScan {
     this.isUsual = true;
     while (cursor.at < end) {
       const field = cursor.uint32();
-      if (field === tag.timestamp) {
+      if (field === eventTags.timestamp) {
         const stampStart = cursor.skipLength();
         this.readStamp(bytes, stampStart, cursor.at);
-      } else if (field === tag.uri) {
+      } else if (field === eventTags.uri) {
         if (this.uriEnd !== 0) this.isUsual = false;
         this.uriStart = cursor.skipLength();
         this.uriEnd = cursor.at;
-      } else if (field === tag.payloadLength) {
+      } else if (field === eventTags.payloadLength) {
         if (this.payloadLengthAt !== 0) this.isUsual = false;
         this.payloadLengthAt = cursor.at;
         this.payloadLength = cursor.int64();
         this.payloadLengthEnd = cursor.at;
-      } else if (field === tag.sequence) {
+      } else if (field === eventTags.sequence) {
         if (this.sequenceAt !== 0) this.isUsual = false;
         this.sequenceAt = cursor.at;
         this.sequence = cursor.int64();
@@ -95,14 +85,14 @@ export class EventScan {
     let semanticsBytes = 0;
     while (cursor.at < end) {
       const field = cursor.uint32();
-      if (field === tag.seconds) {
+      if (field === stampTags.seconds) {
         secondsAt = cursor.at;
         this.allSecondsAt.push(secondsAt);
         cursor.skip(field & 7);
-      } else if (field === tag.clockName) {
+      } else if (field === stampTags.clockName) {
         clockStart = cursor.skipLength();
         clockEnd = cursor.at;
-      } else if (field === tag.semantics) {
+      } else if (field === stampTags.semantics) {
         const semanticsStart = cursor.skipLength();
         semanticsEnd = cursor.at;
         semanticsBytes = semanticsEnd - semanticsStart;
