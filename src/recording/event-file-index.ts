@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { isHeader } from './event-file-format.js';
 import { type PathName, PathTable } from './path-table.js';
-import { recordChunks } from './record-chunks.js';
+import { largeBlockBytes, recordChunks } from './record-chunks.js';
 import { RecordParser } from './record-parser.js';
 import type { Damage } from './recording.js';
 import { type Anchor, RecordingClock } from './recording-clock.js';
@@ -72,7 +72,8 @@ export async function buildIndex(handle: FileHandle, options: IndexOptions): Pro
   const damage: Omit<Damage, 'file'>[] = [];
   const builder = new IndexBuilder(table);
   const onDamage = ({ file: _, ...rest }: Damage): void => addDamage(damage, rest);
-  for await (const { offset } of recordChunks(handle, parser, { file, size, signal, onDamage })) {
+  const chunks = recordChunks(handle, parser, { file, size, blockBytes: largeBlockBytes, signal, onDamage });
+  for await (const { offset } of chunks) {
     builder.add(parser, offset);
     onProgress?.(offset + parser.consumed);
   }

@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
 import { decodeHead } from '../messages/envelope.js';
 import { EventMemo } from '../messages/event-memo.js';
-import { BytesCopier, type BytesPart } from './bytes-copier.js';
+import { type BytesPart, copyPart } from './bytes-part.js';
 import { lengthBytes } from './event-file-format.js';
 import { diskError, type RecordingDisk, type RecordingFile } from './recording-disk.js';
 
@@ -16,7 +16,7 @@ export interface OutputOptions {
 }
 
 const done = Promise.resolve();
-const chunkBytes = 256 * 1024;
+const chunkBytes = 1 << 20;
 const maxBufferedBytes = 8_000_000;
 // As many as can be waiting: then nothing is allocated while recording goes on.
 const maxSpareChunks = Math.ceil(maxBufferedBytes / chunkBytes);
@@ -52,7 +52,6 @@ export class EventFileOutput {
   private chunk: Chunk | undefined;
   private readonly full: Chunk[] = [];
   private readonly spare: Buffer[] = [];
-  private readonly copier = new BytesCopier();
   private readonly waiters: Waiter[] = [];
   private draining = false;
   /** Resolves when all that was appended before the last `pump` is written, or the disk has failed. */
@@ -90,8 +89,8 @@ export class EventFileOutput {
     }
     const { view, used } = chunk;
     view.setUint32(used, eventBytes, true);
-    const payloadAt = this.copier.copy(event, view, used + lengthBytes);
-    chunk.used = this.copier.copy(payload, view, payloadAt);
+    const payloadAt = copyPart(event, view, used + lengthBytes);
+    chunk.used = copyPart(payload, view, payloadAt);
     this.acceptedBytes += size;
   }
 

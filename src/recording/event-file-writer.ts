@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
-import { type BytesPart, wholeOf } from './bytes-copier.js';
+import { type BytesPart, WholeBuffers } from './bytes-part.js';
 import { baseOf, isHeader, lengthBytes, maxEventBytes, partFile, partOf } from './event-file-format.js';
 import { EventFileOutput, type SyncMode } from './event-file-output.js';
 import { EventForms } from './event-forms.js';
@@ -53,6 +53,7 @@ export class EventFileWriter implements RecordingWriter {
   private readonly headers = new RepeatedHeaders();
   private readonly table = new PathTable();
   private readonly event = new EventForms(this.table);
+  private readonly whole = new WholeBuffers();
   private readonly maxFileBytes: number;
   private readonly maxFileS: number;
   private part = 0;
@@ -107,7 +108,8 @@ export class EventFileWriter implements RecordingWriter {
   write(events: readonly RecordedEvent[]): Promise<void> {
     try {
       for (const { event, timeS } of events) {
-        if (this.add(wholeOf(event.eventBytes), wholeOf(event.payload), timeS)) this.headers.keep(event, timeS);
+        const parts = [this.whole.part(event.eventBytes), this.whole.part(event.payload)] as const;
+        if (this.add(...parts, timeS)) this.headers.keep(event, timeS);
       }
     } catch (error) {
       // What was added before must not wait for a next call.
@@ -170,9 +172,9 @@ export class EventFileWriter implements RecordingWriter {
   }
 
   /** Checks that the bytes are an Event to its last field, which is what readers look for. */
-  private check({ bytes, start, end }: BytesPart, payloadBytes: number): PathName {
+  private check({ view, start, end }: BytesPart, payloadBytes: number): PathName {
     const { event, table } = this;
-    event.read(bytes, start, end);
+    event.read(view, start, end);
     const name = event.path === undefined ? undefined : table.names[event.path]!;
     if (name !== undefined && event.payloadLength === payloadBytes && end - start <= maxEventBytes) return name;
     const which = name === undefined ? '' : ` of ${name.service}${name.path}`;
@@ -196,7 +198,7 @@ export class EventFileWriter implements RecordingWriter {
     this.fileBytes = 0;
     this.fileStartS = Number.isFinite(timeS) ? timeS : undefined;
     for (const { eventBytes, payload } of this.headers.at(timeS)) {
-      this.append(wholeOf(eventBytes), wholeOf(payload));
+      this.append(this.whole.part(eventBytes), this.whole.part(payload));
     }
   }
 

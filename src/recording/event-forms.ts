@@ -1,4 +1,5 @@
 import { wordsOf } from '../messages/byte-words.js';
+import { bufferOf } from './bytes-part.js';
 import { EventScan } from './event-scan.js';
 import type { PathTable } from './path-table.js';
 
@@ -13,9 +14,11 @@ const longestNumber = 7;
 /** All bytes of an event but those of its numbers. */
 interface EventForm {
   readonly length: number;
-  /** The bytes in words of four, the last of which ends with the event, and which bits of them count. */
+  /** The bytes in words of four, and in pairs from where to where all their bits count. */
   readonly words: Int32Array;
-  readonly masks: Int32Array;
+  readonly runs: Int32Array;
+  /** Of each other word where in the event it stands, which bits count, and those bits. */
+  readonly parts: Int32Array;
   readonly path: number;
   /** Offsets in the event; 0 for what it has not. */
   readonly payloadLengthAt: number;
@@ -49,34 +52,30 @@ export class EventForms {
   private count = 0;
   /** Of the event before, if it was known. */
   private last: EventForm | undefined;
-  /** Of the memory that was read last: records share theirs. */
-  private view: DataView = new DataView(new ArrayBuffer(0));
 
   constructor(table: PathTable) {
     this.table = table;
   }
 
   /** Errors: `data-loss` when the bytes are no Event, `out-of-range` for integers beyond 2^53 - 1. */
-  read(bytes: Buffer, start: number, end: number): void {
-    if (this.view.buffer !== bytes.buffer) this.view = new DataView(bytes.buffer);
-    const { view } = this;
-    const at = bytes.byteOffset + start;
+  read(view: DataView, start: number, end: number): void {
     const { last } = this;
     // Paths often come in the same turn.
-    if (last?.follower !== undefined && isOf(last.follower, view, at, end - start)) {
-      this.take(last.follower, view, at);
+    if (last?.follower !== undefined && isOf(last.follower, view, start, end - start)) {
+      this.take(last.follower, view, start);
       return;
     }
-    const slot = slotOf(view, at, end - start);
+    const slot = slotOf(view, start, end - start);
     for (let form = this.forms[slot]; form !== undefined; form = form.next) {
-      if (isOf(form, view, at, end - start)) {
+      if (isOf(form, view, start, end - start)) {
         if (last !== undefined) last.follower = form;
-        this.take(form, view, at);
+        this.take(form, view, start);
         return;
       }
     }
-    this.readFields(bytes, start, end);
-    if (this.scan.isUsual && this.path !== undefined) this.learn(bytes, start, end, slot);
+    const bytes = bufferOf({ view, start, end });
+    this.readFields(bytes);
+    if (this.scan.isUsual && this.path !== undefined) this.learn(bytes, slot);
   }
 
   private take(form: EventForm, view: DataView, at: number): void {
@@ -91,9 +90,9 @@ export class EventForms {
     this.clockName = form.clockName;
   }
 
-  private readFields(bytes: Buffer, start: number, end: number): void {
+  private readFields(bytes: Buffer): void {
     const { scan } = this;
-    scan.read(bytes, start, end);
+    scan.read(bytes, 0, bytes.length);
     this.path = this.table.read(bytes, scan.uriStart, scan.uriEnd);
     this.payloadLength = scan.payloadLength;
     this.sequence = scan.sequence;
@@ -102,29 +101,26 @@ export class EventForms {
     this.clockName = scan.clockEnd === 0 ? '' : bytes.toString('utf8', scan.clockStart, scan.clockEnd);
   }
 
-  private learn(bytes: Buffer, start: number, end: number, slot: number): void {
+  private learn(bytes: Buffer, slot: number): void {
     const { scan } = this;
-    const length = end - start;
+    const { length } = bytes;
     const numbers = Math.max(scan.payloadLengthEnd - scan.payloadLengthAt, scan.sequenceEnd - scan.sequenceAt);
     if (length < 4 || length > longestEvent || numbers > longestNumber) return;
     if (this.count >= mostForms) this.forget();
     const mask = Buffer.alloc(length, 0xff);
     const { payloadLengthAt, payloadLengthEnd, sequenceAt, sequenceEnd } = scan;
     // Of a number all may differ but how many bytes it has.
-    if (payloadLengthAt > 0) mask.fill(0x80, payloadLengthAt - start, payloadLengthEnd - start);
-    if (sequenceAt > 0) mask.fill(0x80, sequenceAt - start, sequenceEnd - start);
-    for (const at of scan.allSecondsAt) mask.fill(0, at - start, at - start + 8);
-    const masks = wordsOf(mask);
-    const relative = (at: number): number => (at <= 0 ? 0 : at - start);
+    if (payloadLengthAt > 0) mask.fill(0x80, payloadLengthAt, payloadLengthEnd);
+    if (sequenceAt > 0) mask.fill(0x80, sequenceAt, sequenceEnd);
+    for (const at of scan.allSecondsAt) mask.fill(0, at, at + 8);
     this.forms[slot] = {
       length,
-      words: wordsOf(bytes.subarray(start, end)).map((word, index) => word & masks[index]!),
-      masks,
+      ...comparable(bytes, mask),
       path: this.path!,
-      payloadLengthAt: relative(payloadLengthAt),
-      sequenceAt: relative(sequenceAt),
-      sentAt: relative(scan.sentAt),
-      fileWriteAt: relative(scan.secondsAt),
+      payloadLengthAt,
+      sequenceAt,
+      sentAt: scan.sentAt,
+      fileWriteAt: Math.max(scan.secondsAt, 0),
       clockName: this.clockName,
       next: this.forms[slot],
       follower: undefined,
@@ -155,13 +151,43 @@ function slotOf(view: DataView, at: number, length: number): number {
 
 function isOf(form: EventForm, view: DataView, start: number, length: number): boolean {
   if (form.length !== length) return false;
-  const { words, masks } = form;
-  const last = words.length - 1;
-  let at = start;
-  for (let index = 0; index < last; index++, at += 4) {
-    if ((view.getInt32(at, true) & masks[index]!) !== words[index]) return false;
+  const { words, runs, parts } = form;
+  for (let run = 0; run < runs.length; run += 2) {
+    let index = runs[run]!;
+    const end = runs[run + 1]!;
+    let at = start + 4 * index;
+    // Four words a turn, with one branch.
+    for (; index + 4 <= end; index += 4, at += 16) {
+      const differs =
+        (view.getInt32(at, true) ^ words[index]!) |
+        (view.getInt32(at + 4, true) ^ words[index + 1]!) |
+        (view.getInt32(at + 8, true) ^ words[index + 2]!) |
+        (view.getInt32(at + 12, true) ^ words[index + 3]!);
+      if (differs !== 0) return false;
+    }
+    for (; index < end; index++, at += 4) if (view.getInt32(at, true) !== words[index]) return false;
   }
-  return (view.getInt32(start + length - 4, true) & masks[last]!) === words[last];
+  for (let part = 0; part < parts.length; part += 3) {
+    if ((view.getInt32(start + parts[part]!, true) & parts[part + 1]!) !== parts[part + 2]) return false;
+  }
+  return true;
+}
+
+/** What of an event is compared, by which of its bits count. */
+function comparable(bytes: Buffer, mask: Buffer): Pick<EventForm, 'words' | 'runs' | 'parts'> {
+  const words = wordsOf(bytes);
+  const masks = wordsOf(mask);
+  const runs: number[] = [];
+  const parts: number[] = [];
+  for (const [index, bits] of masks.entries()) {
+    const at = 4 * index;
+    // The last word may begin within the one before it.
+    const isWhole = bits === -1 && at + 4 <= bytes.length;
+    if (isWhole && runs.at(-1) === index) runs[runs.length - 1] = index + 1;
+    else if (isWhole) runs.push(index, index + 1);
+    else if (bits !== 0) parts.push(Math.min(at, bytes.length - 4), bits, words[index]! & bits);
+  }
+  return { words, runs: Int32Array.from(runs), parts: Int32Array.from(parts) };
 }
 
 /** The varint that begins at `at`, which is known to end. */

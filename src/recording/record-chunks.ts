@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises';
+import { viewOf } from './bytes-part.js';
 import { lengthBytes } from './event-file-format.js';
 import { findRecord } from './find-record.js';
 import { ReadAhead } from './read-ahead.js';
@@ -6,7 +7,9 @@ import { beginsRecord, type RecordParser } from './record-parser.js';
 import type { Damage } from './recording.js';
 import { throwIfAborted } from './throw-if-aborted.js';
 
-const chunkBytes = 256 * 1024;
+const usualBlockBytes = 256 * 1024;
+/** For whoever reads one file alone: fewer turns of the event loop, each of which costs a wait. */
+export const largeBlockBytes = 1 << 20;
 
 export interface ChunkOptions {
   /** Name of the file, for what is said of it. */
@@ -17,6 +20,8 @@ export interface ChunkOptions {
   readonly end?: number;
   /** Bytes of the file that count; what a recorder adds meanwhile does not. */
   readonly size: number;
+  /** How much is read at once. Default 256 kB. */
+  readonly blockBytes?: number;
   /** Whether the bytes of a chunk stay as they are when the next comes. Default false: they are used again. */
   readonly keep?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -31,7 +36,7 @@ export interface RecordChunk {
 }
 
 /**
- * Reads an event file chunk by chunk in bounded memory: 256 kB, or one record where that is longer. What is no record
+ * Reads an event file chunk by chunk in bounded memory: a block, or one record where that is longer. What is no record
  * is told to `onDamage`, and reading goes on at the next that is one.
  * Errors: `data-loss` when the file is shorter than it was; `cancelled`.
  */
@@ -41,7 +46,8 @@ export async function* recordChunks(
   options: ChunkOptions,
 ): AsyncGenerator<RecordChunk, void> {
   const { file, size, start = 0, end = size, keep = false, signal, onDamage } = options;
-  const reader = new ReadAhead(handle, { file, size, end, blockBytes: Math.min(chunkBytes, size), keep });
+  const blockBytes = Math.min(options.blockBytes ?? usualBlockBytes, size);
+  const reader = new ReadAhead(handle, { file, size, end, blockBytes, keep });
   let position = start;
   let neededBytes = 0;
   let trusted = -1;
@@ -55,7 +61,7 @@ export async function* recordChunks(
       neededBytes = 0;
       if (parser.count > 0) yield { bytes, offset };
       if (stop.kind === 'more') neededBytes = stop.neededBytes;
-      if (stop.kind === 'suspect' || (stop.kind === 'more' && neededBytes > chunkBytes && position !== trusted)) {
+      if (stop.kind === 'suspect' || (stop.kind === 'more' && neededBytes > blockBytes && position !== trusted)) {
         const { start: from = 0, end: to = 0 } = stop.payload ?? {};
         // A wrong length must not make us read a gigabyte for one record.
         if (stop.kind === 'more' && (to === 0 || (await mayBegin(handle, offset + to, size)))) continue;
@@ -85,5 +91,5 @@ async function mayBegin(handle: FileHandle, at: number, size: number): Promise<b
   if (at >= size) return true;
   const length = Math.min(lengthBytes + 1, size - at);
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, at);
-  return beginsRecord(buffer, 0, bytesRead);
+  return beginsRecord(viewOf(buffer), 0, bytesRead);
 }

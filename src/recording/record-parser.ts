@@ -1,3 +1,4 @@
+import { viewOf } from './bytes-part.js';
 import { lengthBytes, maxEventBytes, maxPayloadBytes } from './event-file-format.js';
 import { EventForms } from './event-forms.js';
 import type { PathTable } from './path-table.js';
@@ -57,6 +58,7 @@ export class RecordParser {
   parse(bytes: Buffer, end: number, leftBytes: number, trusted: number): ParseStop {
     const { event, starts, eventEnds, ends, paths, sequences, times, sent } = this;
     const had = bytes.length;
+    const view = viewOf(bytes);
     let at = 0;
     this.count = 0;
     for (;;) {
@@ -64,7 +66,7 @@ export class RecordParser {
       if (at >= end) return { kind: 'end' };
       if (this.count === maxRecords) return { kind: 'full' };
       if (at + lengthBytes > had) return this.short(at, at + lengthBytes, leftBytes);
-      const length = bytes.readUInt32LE(at);
+      const length = view.getUint32(at, true);
       if (length === 0 || length > maxEventBytes) {
         return damage(`its first 4 bytes say that the event has ${length} bytes; it has 1 to ${maxEventBytes}`);
       }
@@ -72,7 +74,7 @@ export class RecordParser {
       const eventEnd = eventStart + length;
       if (eventEnd > had) return this.short(at, eventEnd, leftBytes);
       try {
-        event.read(bytes, eventStart, eventEnd);
+        event.read(view, eventStart, eventEnd);
       } catch (error) {
         return damage(`its ${length} bytes of event: ${(error as Error).message}`);
       }
@@ -87,7 +89,7 @@ export class RecordParser {
         // A wrong payload_length shows in what follows the record.
         const seen = Math.min(leftBytes, recordEnd + lengthBytes + 1);
         if (seen > had) return { kind: 'more', neededBytes: seen - at, payload: { start: eventEnd, end: recordEnd } };
-        if (!beginsRecord(bytes, recordEnd, seen))
+        if (!beginsRecord(view, recordEnd, seen))
           return { kind: 'suspect', payload: { start: eventEnd, end: recordEnd } };
       } else if (recordEnd > had)
         return { kind: 'more', neededBytes: recordEnd - at, payload: { start: eventEnd, end: recordEnd } };
@@ -110,10 +112,10 @@ export class RecordParser {
 }
 
 /** Whether a record can begin at `at`; a few bytes at the end of a file may be the rest of one. */
-export function beginsRecord(bytes: Buffer, at: number, end: number): boolean {
+export function beginsRecord(view: DataView, at: number, end: number): boolean {
   if (end - at <= lengthBytes) return true;
-  const length = bytes.readUInt32LE(at);
-  return length > 0 && length <= maxEventBytes && bytes[at + lengthBytes] === uriTag;
+  const length = view.getUint32(at, true);
+  return length > 0 && length <= maxEventBytes && view.getUint8(at + lengthBytes) === uriTag;
 }
 
 /** Tag of Event.uri, its first field; a writer that orders them otherwise only makes reading slower. */

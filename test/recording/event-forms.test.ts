@@ -4,6 +4,7 @@ import { encodeEvent } from '../../src/messages/envelope.js';
 import { eventUri } from '../../src/messages/uri.js';
 import { decodeUri } from '../../src/messages/uri-codec.js';
 import { WireCursor } from '../../src/messages/varint.js';
+import { viewOf } from '../../src/recording/bytes-part.js';
 import { EventForms } from '../../src/recording/event-forms.js';
 import { EventScan } from '../../src/recording/event-scan.js';
 import { PathTable } from '../../src/recording/path-table.js';
@@ -64,7 +65,7 @@ describe('events that are compared with one before', () => {
           const received = Buffer.concat([Buffer.alloc(3), bytes, Buffer.alloc(5, 0xff)]);
           let read: object;
           try {
-            forms.read(received, 3, 3 + bytes.length);
+            forms.read(viewOf(received), 3, 3 + bytes.length);
             const { path, payloadLength, sequence, sentS, fileWriteS, clockName } = forms;
             const name = path === undefined ? undefined : table.names[path]!.path;
             read = { name, payloadLength, sequence, sentS, fileWriteS, clockName };
@@ -84,7 +85,7 @@ describe('events that are compared with one before', () => {
     const names = ['agent-1', 'agent-2', 'agent-1', 'agent-2', 'agent-2', 'agent-1'].map((service) => {
       const uri = eventUri('h', '/a', 'google.protobuf.Empty', 'google/protobuf/empty.proto', service);
       const bytes = encodeEvent({ uri, timestamps: [], payloadLength: 1, sequence: 7 });
-      forms.read(bytes, 0, bytes.length);
+      forms.read(viewOf(bytes), 0, bytes.length);
       return table.names[forms.path!]!.service;
     });
     expect(names).toEqual(['agent-1', 'agent-2', 'agent-1', 'agent-2', 'agent-2', 'agent-1']);

@@ -10,6 +10,7 @@ import { McapReader } from '../mcap/mcap-reader.js';
 import { McapWriter } from '../mcap/mcap-writer.js';
 import { pathKey } from '../path-patterns.js';
 import type { Damage, ReadOptions, RecordedEvent, RecordingReader } from '../recording.js';
+import { throwIfAborted } from '../throw-if-aborted.js';
 import { copyEventFile } from './copy-event-file.js';
 import { copyMcap } from './copy-mcap.js';
 import { CsvExport } from './csv.js';
@@ -114,6 +115,7 @@ class Conversion {
         }
       }
       for (const one of this.exports.values()) await one.close();
+      throwIfAborted(options.signal);
       const undecoded = [...this.exports.values()].reduce((total, one) => total + one.undecoded, 0);
       return { format: this.format, files: await this.partial.complete(), events, undecoded, damage };
     } finally {

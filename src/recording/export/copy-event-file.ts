@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { McapWriter } from '../mcap/mcap-writer.js';
 import { PathTable } from '../path-table.js';
-import { recordChunks } from '../record-chunks.js';
+import { largeBlockBytes, recordChunks } from '../record-chunks.js';
 import { RecordParser } from '../record-parser.js';
 import type { ReadOptions } from '../recording.js';
 import { RecordingClock, readAnchor } from '../recording-clock.js';
@@ -25,7 +25,8 @@ export async function copyEventFile(
     const table = new PathTable();
     const parser = new RecordParser(table, clock.timeOf);
     let count = 0;
-    for await (const { bytes, offset } of recordChunks(handle, parser, { file, size, signal, onDamage })) {
+    const options = { file, size, blockBytes: largeBlockBytes, signal, onDamage };
+    for await (const { bytes, offset } of recordChunks(handle, parser, options)) {
       await writer.writeParsed(bytes, parser, table);
       count += parser.count;
       onProgress?.(offset + parser.consumed, size);

@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { BytesCopier, type BytesPart } from '../bytes-copier.js';
+import { type BytesPart, copyPart } from '../bytes-part.js';
 import { chunkHeadBytes, messageHeadBytes, opcode, recordHeadBytes } from './mcap-format.js';
 import { MessageIndex } from './message-index.js';
 import type { Nanos } from './nanos.js';
@@ -36,7 +36,6 @@ export class ChunkBuilder {
   private view: DataView;
   /** Behind the last message. */
   private used: number;
-  private readonly copier = new BytesCopier();
   /** By channel. */
   private readonly indexes: (MessageIndex | undefined)[] = [];
   /** Those of this chunk, in order of their first message. */
@@ -87,7 +86,7 @@ export class ChunkBuilder {
     view.setUint32(at + 11, sequence, true);
     log.write(view, at + 15);
     publish.write(view, at + 23);
-    this.used = this.copier.copy(data, view, at + recordHeadBytes + messageHeadBytes);
+    this.used = copyPart(data, view, at + recordHeadBytes + messageHeadBytes);
   }
 
   /** Writes the Message Index records behind the messages. */

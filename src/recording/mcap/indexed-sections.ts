@@ -1,5 +1,6 @@
 import type { McapTypes } from '@mcap/core';
 import { MeshError } from '../../base/errors.js';
+import { viewOf } from '../bytes-part.js';
 import type { Damage } from '../recording.js';
 import { chunkRecords } from './chunk-record.js';
 import type { McapFile } from './mcap-file.js';
@@ -61,7 +62,7 @@ export async function* indexedSections(
       try {
         if (bytes === undefined || bytes instanceof MeshError) throw bytes;
         const place: RecordPlace = { code: 0, start: 0, end: 0 };
-        if (!readRecordHead(bytes, 0, place) || place.code !== opcode.chunk || place.end !== bytes.length) {
+        if (!readRecordHead(viewOf(bytes), 0, place) || place.code !== opcode.chunk || place.end !== bytes.length) {
           throw new MeshError('data-loss', 'its index says that a chunk is here, but there is none');
         }
         yield { records: await chunkRecords(bytes.subarray(recordHeadBytes)), offset, end };

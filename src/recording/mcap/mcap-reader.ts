@@ -2,6 +2,7 @@ import type { McapTypes } from '@mcap/core';
 import { EventMemo } from '../../messages/event-memo.js';
 import type { EventDecoder } from '../../messages/mesh-event.js';
 import type { TypeRegistry } from '../../messages/registry.js';
+import { viewOf } from '../bytes-part.js';
 import type { EventParts } from '../event-file-writer.js';
 import { checkPatterns, pathMatcher } from '../path-patterns.js';
 import type { Damage, ReadOptions, RecordedEvent, RecordingReader, RecordingSummary } from '../recording.js';
@@ -168,7 +169,7 @@ export class McapReader implements RecordingReader {
     const sections =
       file.index === undefined ? scannedSections(file, onDamage) : indexedSections(file, { wants, lend, onDamage });
     for await (const { records, offset, end, isTorn = false } of sections) {
-      const view = new DataView(records.buffer);
+      const view = viewOf(records);
       let at = 0;
       let reason: string | undefined;
       while (at < records.length && reason === undefined) {
@@ -177,9 +178,9 @@ export class McapReader implements RecordingReader {
         let failure: { readonly error: unknown } | undefined;
         const before = at;
         try {
-          at = walkRecords(records, at, (code, start, recordEnd) => {
+          at = walkRecords(view, at, (code, start, recordEnd) => {
             if (code === opcode.message) {
-              if (!pairs.add(records, view, start, recordEnd)) return undefined;
+              if (!pairs.add(view, start, recordEnd)) return undefined;
               try {
                 take(pairs);
               } catch (error) {

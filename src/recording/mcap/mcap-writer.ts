@@ -3,7 +3,7 @@ import { MeshError } from '../../base/errors.js';
 import { furrowVersion } from '../../mesh/version.js';
 import type { TypeRegistry } from '../../messages/registry.js';
 import { AppendingFile } from '../appending-file.js';
-import { type BytesPart, wholeOf } from '../bytes-copier.js';
+import { type BytesPart, viewOf, WholeBuffers } from '../bytes-part.js';
 import { lengthBytes } from '../event-file-format.js';
 import { EventForms } from '../event-forms.js';
 import { PathTable } from '../path-table.js';
@@ -46,6 +46,7 @@ export class McapWriter implements RecordingWriter {
   private readonly parsedPaths: (PathChannels | undefined)[] = [];
   private readonly compressor: ChunkCompressor | undefined;
   private readonly event = new EventForms(this.table);
+  private readonly whole = new WholeBuffers();
   private readonly head = { sequence: 0, log: new Nanos(), publish: new Nanos() };
   /** The chunk that is filled, and the one that is free or being stored. */
   private filling: ChunkBuilder;
@@ -92,9 +93,10 @@ export class McapWriter implements RecordingWriter {
     for (const { event, timeS } of events) {
       const { eventBytes, payload } = event;
       if (!this.filling.hasRoom(2, eventBytes.length + payload.length)) await this.storeChunk();
-      this.event.read(eventBytes, 0, eventBytes.length);
+      const part = this.whole.part(eventBytes);
+      this.event.read(part.view, part.start, part.end);
       this.setHead(this.event.sequence, timeS, this.event.sentS);
-      this.add(this.channelsOfEvent(), timeS, wholeOf(eventBytes), wholeOf(payload));
+      this.add(this.channelsOfEvent(), timeS, part, this.whole.part(payload));
     }
   }
 
@@ -105,6 +107,7 @@ export class McapWriter implements RecordingWriter {
   async writeParsed(bytes: Buffer, parser: RecordParser, table: PathTable): Promise<void> {
     this.checkOpen();
     const { starts, eventEnds, ends, paths, sequences, times, sent, count } = parser;
+    const view = viewOf(bytes);
     for (let row = 0; row < count; row++) {
       const start = starts[row]! + lengthBytes;
       const eventEnd = eventEnds[row]!;
@@ -113,7 +116,7 @@ export class McapWriter implements RecordingWriter {
       const path = this.parsedPaths[number] ?? this.addParsedPath(number, table);
       if (!this.filling.hasRoom(2, ends[row]! - start)) await this.storeChunk();
       this.setHead(sequences[row]!, timeS, sent[row]!);
-      this.add(path, timeS, { bytes, start, end: eventEnd }, { bytes, start: eventEnd, end: ends[row]! });
+      this.add(path, timeS, { view, start, end: eventEnd }, { view, start: eventEnd, end: ends[row]! });
     }
   }
 

@@ -1,6 +1,6 @@
 import { MeshError } from '../../base/errors.js';
 import { type EventDecoder, MeshEvent } from '../../messages/mesh-event.js';
-import type { BytesPart } from '../bytes-copier.js';
+import { type BytesPart, bufferOf, viewOf } from '../bytes-part.js';
 import type { EventParts } from '../event-file-writer.js';
 import { pathKey } from '../path-patterns.js';
 import type { PathName } from '../path-table.js';
@@ -11,7 +11,7 @@ import { eventSchemaName, eventTopicSuffix, messageHeadBytes } from './mcap-form
 import { readNanos } from './nanos.js';
 import type { ChannelRecord } from './record-encoder.js';
 
-const none = Buffer.alloc(0);
+const none = new DataView(new ArrayBuffer(0));
 
 /** A channel whose messages are payloads. */
 interface PayloadChannel {
@@ -30,7 +30,7 @@ interface Topic {
   hasEvents: boolean;
   /** That of the payload; undefined when none waits. */
   channel: PayloadChannel | undefined;
-  bytes: Buffer;
+  view: DataView;
   start: number;
   end: number;
   sequence: number;
@@ -46,7 +46,7 @@ export interface WantedEvents {
   readonly matches: (key: string) => boolean;
 }
 
-/** Some bytes of a buffer, set anew for each event. */
+/** Set anew for each event. */
 type FoundPart = { -readonly [Key in keyof BytesPart]: BytesPart[Key] };
 
 /**
@@ -54,8 +54,8 @@ type FoundPart = { -readonly [Key in keyof BytesPart]: BytesPart[Key] };
  * fields tell of the event that `add` found last, until the next `add`.
  */
 export class MessagePairs implements EventParts {
-  readonly event: FoundPart = { bytes: none, start: 0, end: 0 };
-  readonly payload: FoundPart = { bytes: none, start: 0, end: 0 };
+  readonly event: FoundPart = { view: none, start: 0, end: 0 };
+  readonly payload: FoundPart = { view: none, start: 0, end: 0 };
   timeS = 0;
   /** The lower 32 bits. */
   sequence = 0;
@@ -111,8 +111,8 @@ export class MessagePairs implements EventParts {
   toEvent(): MeshEvent {
     const { decoder, schemas, event, payload } = this;
     const publisher = this.name.service;
-    const eventBytes = event.bytes.subarray(event.start, event.end);
-    const payloadBytes = payload.bytes.subarray(payload.start, payload.end);
+    const eventBytes = bufferOf(event);
+    const payloadBytes = bufferOf(payload);
     return this.found?.isDescribed
       ? new DescribedEvent(eventBytes, payloadBytes, { decoder, publisher, schemas })
       : new MeshEvent(eventBytes, payloadBytes, decoder, { publisher });
@@ -122,22 +122,21 @@ export class MessagePairs implements EventParts {
   keepWaiting(): void {
     for (const topic of this.topics.values()) {
       if (topic.channel === undefined) continue;
-      topic.bytes = Buffer.from(topic.bytes.subarray(topic.start, topic.end));
+      topic.view = viewOf(Buffer.from(bufferOf(topic)));
       topic.end -= topic.start;
       topic.start = 0;
     }
   }
 
   /**
-   * Takes the message whose content stands in `bytes`, over whose whole buffer `view` is; gives whether it completes an
-   * event that is wanted. Errors: `data-loss`.
+   * Takes the message whose content stands in `view`; gives whether it completes an event that is wanted.
+   * Errors: `data-loss`.
    */
-  add(bytes: Buffer, view: DataView, start: number, end: number): boolean {
+  add(view: DataView, start: number, end: number): boolean {
     if (end - start < messageHeadBytes) throw new MeshError('data-loss', 'a message that is too short');
-    const at = bytes.byteOffset + start;
-    const id = view.getUint16(at, true);
-    const sequence = view.getUint32(at + 2, true);
-    const timeS = readNanos(view, at + 6);
+    const id = view.getUint16(start, true);
+    const sequence = view.getUint32(start + 2, true);
+    const timeS = readNanos(view, start + 6);
     const dataStart = start + messageHeadBytes;
     const channel = this.payloads[id];
     if (channel === undefined) {
@@ -149,24 +148,24 @@ export class MessagePairs implements EventParts {
       topic.channel = undefined;
       // Without its payload it is not wanted, was lost, or was left out by whoever copied the file.
       if (payloadOf === undefined || topic.sequence !== sequence || topic.timeS !== timeS) return false;
-      setPart(this.event, bytes, dataStart, end);
-      setPart(this.payload, topic.bytes, topic.start, topic.end);
+      setPart(this.event, view, dataStart, end);
+      setPart(this.payload, topic.view, topic.start, topic.end);
       return this.take(payloadOf, sequence, timeS);
     }
     if (!channel.isWanted || !(timeS >= this.wanted.fromS && timeS < this.wanted.toS)) return false;
     const { topic } = channel;
     if (topic.hasEvents) {
       topic.channel = channel;
-      topic.bytes = bytes;
+      topic.view = view;
       topic.start = dataStart;
       topic.end = end;
       topic.sequence = sequence;
       topic.timeS = timeS;
       return false;
     }
-    const event = channel.foreign.encode(end - dataStart, sequence, readNanos(view, at + 14), timeS);
-    setPart(this.event, event, 0, event.length);
-    setPart(this.payload, bytes, dataStart, end);
+    const event = channel.foreign.encode(end - dataStart, sequence, readNanos(view, start + 14), timeS);
+    setPart(this.event, viewOf(event), 0, event.length);
+    setPart(this.payload, view, dataStart, end);
     return this.take(channel, sequence, timeS);
   }
 
@@ -180,15 +179,15 @@ export class MessagePairs implements EventParts {
   private topic(name: string): Topic {
     let topic = this.topics.get(name);
     if (topic === undefined) {
-      topic = { hasEvents: false, channel: undefined, bytes: none, start: 0, end: 0, sequence: 0, timeS: 0 };
+      topic = { hasEvents: false, channel: undefined, view: none, start: 0, end: 0, sequence: 0, timeS: 0 };
       this.topics.set(name, topic);
     }
     return topic;
   }
 }
 
-function setPart(part: FoundPart, bytes: Buffer, start: number, end: number): void {
-  part.bytes = bytes;
+function setPart(part: FoundPart, view: DataView, start: number, end: number): void {
+  part.view = view;
   part.start = start;
   part.end = end;
 }

@@ -9,11 +9,11 @@ export interface RecordPlace {
 }
 
 /** Reads the head of the record at `at` into `place`; false when not even its head is there. */
-export function readRecordHead(bytes: Buffer, at: number, place: RecordPlace): boolean {
-  if (at + recordHeadBytes > bytes.length) return false;
-  place.code = bytes[at]!;
+export function readRecordHead(bytes: DataView, at: number, place: RecordPlace): boolean {
+  if (at + recordHeadBytes > bytes.byteLength) return false;
+  place.code = bytes.getUint8(at);
   place.start = at + recordHeadBytes;
-  place.end = place.start + bytes.readUInt32LE(at + 1) + bytes.readUInt32LE(at + 5) * 0x100000000;
+  place.end = place.start + bytes.getUint32(at + 1, true) + bytes.getUint32(at + 5, true) * 0x100000000;
   return true;
 }
 
@@ -22,13 +22,13 @@ export function readRecordHead(bytes: Buffer, at: number, place: RecordPlace): b
  * the first that is not whole.
  */
 export function walkRecords(
-  bytes: Buffer,
+  bytes: DataView,
   from: number,
   visit: (code: number, start: number, end: number) => 'stop' | undefined,
 ): number {
   const place = { code: 0, start: 0, end: 0 };
   let at = from;
-  while (readRecordHead(bytes, at, place) && place.end <= bytes.length) {
+  while (readRecordHead(bytes, at, place) && place.end <= bytes.byteLength) {
     at = place.end;
     if (visit(place.code, place.start, place.end) === 'stop') break;
   }

@@ -1,4 +1,5 @@
 import { MeshError } from '../../base/errors.js';
+import { viewOf } from '../bytes-part.js';
 import type { Damage } from '../recording.js';
 import { chunkRecords, readChunkHead } from './chunk-record.js';
 import { findChunk } from './find-chunk.js';
@@ -64,6 +65,7 @@ class RecordWindow {
   /** Whether that would be a chunk. */
   isChunk = false;
   private readonly bytes: Buffer;
+  private readonly view: DataView;
   private readonly offset: number;
   private readonly size: number;
   private readonly place: RecordPlace = { code: 0, start: 0, end: 0 };
@@ -71,6 +73,7 @@ class RecordWindow {
 
   constructor(bytes: Buffer, offset: number, size: number) {
     this.bytes = bytes;
+    this.view = viewOf(bytes);
     this.offset = offset;
     this.size = size;
   }
@@ -105,7 +108,7 @@ class RecordWindow {
   private read(): boolean {
     const { bytes, place, offset, size, at } = this;
     if (at >= bytes.length) return false;
-    if (!readRecordHead(bytes, at, place)) {
+    if (!readRecordHead(this.view, at, place)) {
       if (offset + at + recordHeadBytes > size) this.trouble = 'its last record is not whole';
       return false;
     }
