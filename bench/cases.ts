@@ -37,6 +37,7 @@ const plain: Workload = {
   ownClients: false,
   look: 'sequence',
   style: 'callback',
+  lent: false,
   dropping: false,
 };
 const three: readonly Subject[] = ['furrow', 'furrow-public-way', 'grpc-js', 'nats'];
@@ -123,13 +124,19 @@ export const cases: readonly BenchCase[] = [
   },
   flow(
     'payload-64k',
-    'one publisher, one subscriber, payloads of 64 KiB',
-    { payloadBytes: 65_536, look: 'envelope' },
+    'one publisher, one subscriber, payloads of 64 KiB, which neither program keeps',
+    { payloadBytes: 65_536, look: 'envelope', lent: true },
     { unit: 'MB/s', subjects: withSockets },
   ),
   flow(
     'payload-1m',
-    'one publisher, one subscriber, payloads of 1 MiB',
+    'one publisher, one subscriber, payloads of 1 MiB, which neither program keeps',
+    { payloadBytes: 1_048_576, look: 'envelope', lent: true },
+    { unit: 'MB/s', subjects: withSockets },
+  ),
+  flow(
+    'payload-1m-kept',
+    'the same for programs that may write to a payload once it is published, and keep those that they get',
     { payloadBytes: 1_048_576, look: 'envelope' },
     { unit: 'MB/s', subjects: withSockets },
   ),

@@ -15,6 +15,8 @@ export interface Workload {
   readonly look: 'sequence' | 'envelope' | 'struct' | 'stamp';
   /** How a subscriber's program gets events: called for each, or by `for await`. */
   readonly style: 'callback' | 'iterator';
+  /** Whether no payload is copied for the programs: the publisher writes to none again, the subscriber keeps none. */
+  readonly lent: boolean;
   /** Let a subscriber that does not read lose events, instead of holding the publisher. */
   readonly dropping: boolean;
   /** PEM files, or none for plain text. */

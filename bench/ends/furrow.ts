@@ -31,7 +31,7 @@ export async function openPublisher(
   port: number,
   { publicWay = false }: { readonly publicWay?: boolean } = {},
 ): Promise<PublisherEnd> {
-  const { tls, message, look, dropping } = workload;
+  const { tls, message, look, lent, dropping } = workload;
   const service = new EventService(configOf(workload, port), {
     publicWay,
     ...(tls === undefined ? {} : { tls: { cert: tls.cert, key: tls.key } }),
@@ -43,7 +43,7 @@ export async function openPublisher(
   const size = Math.max(16, workload.payloadBytes - (workload.payloadBytes < 130 ? 2 : 4));
   const constant = Buffer.alloc(size, 0x5a);
   // As with node:net, whose subject sends its memory as it is.
-  const options = { immutable: workload.payloadBytes >= 32 * 1024 };
+  const options = { immutable: lent };
   const next = (stampMs: number): unknown => {
     if (message === 'struct') return structMessage;
     // A queue that holds one buffer many times over would say nothing of memory.
@@ -83,6 +83,7 @@ export async function openSubscriber(workload: Workload, port: number): Promise<
   const others: EventClient[] = [];
   const request = {
     path,
+    lend: workload.lent,
     ...(workload.dropping ? {} : { overflow: 'block' as const, depth: depthFor(workload), blockMs: 10_000 }),
   };
   return {

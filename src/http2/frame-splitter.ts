@@ -1,5 +1,5 @@
 import { errorCodes, type Frame, frameFlags, frameHeaderBytes, frameTypes } from './frames.js';
-import { type Memory, ownMemory } from './memory.js';
+import { type Memory, OwnMemory } from './memory.js';
 import { ProtocolError } from './protocol-error.js';
 
 /** What takes the frames of a connection. */
@@ -100,7 +100,7 @@ export class FrameSplitter {
       return;
     }
     this.sink.padding(stream, payload.length - content.length);
-    if (content.length > 0) this.sink.data(stream, ownMemory(content), 0, content.length);
+    if (content.length > 0) this.sink.data(stream, new OwnMemory(content), 0, content.length);
     this.endData();
   }
 }

@@ -9,6 +9,14 @@ export interface Memory {
 }
 
 /** Bytes that nobody writes over. */
-export function ownMemory(bytes: Buffer): Memory {
-  return { bytes, hold: () => undefined, release: () => undefined };
+export class OwnMemory implements Memory {
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  hold(): void {}
+
+  release(): void {}
 }

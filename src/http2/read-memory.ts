@@ -1,4 +1,4 @@
-import { type Memory, ownMemory } from './memory.js';
+import { type Memory, OwnMemory } from './memory.js';
 
 // What one read brings at most.
 const readBytes = 64 * 1024;
@@ -21,7 +21,7 @@ export class ReadMemory {
   filled(length: number, take: (memory: Memory, length: number) => void): void {
     const { current } = this;
     if (length < copyBelowBytes) {
-      take(ownMemory(Buffer.from(current.bytes.subarray(0, length))), length);
+      take(new OwnMemory(Buffer.from(current.bytes.subarray(0, length))), length);
       return;
     }
     take(current, length);

@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContextOptions } from 'node:tls';
-import { type Memory, ownMemory } from './memory.js';
+import { type Memory, OwnMemory } from './memory.js';
 import { ReadMemory } from './read-memory.js';
 
 export interface TransportOptions {
@@ -35,7 +35,7 @@ export class Transport {
     else {
       this.socket.once('secureConnect', () => listener.connected());
       // TLS cannot read into memory given to it.
-      this.socket.on('data', (bytes: Buffer) => listener.read(ownMemory(bytes), bytes.length));
+      this.socket.on('data', (bytes: Buffer) => listener.read(new OwnMemory(bytes), bytes.length));
     }
     this.socket.on('drain', () => listener.drained());
     this.socket.on('error', (error) => {

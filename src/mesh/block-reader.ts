@@ -12,8 +12,8 @@ export interface BlockReaderOptions {
   readonly tracker: SequenceTracker;
   readonly decoder: EventDecoder;
   readonly memo: EventMemo;
-  /** What the subscriptions of the client to this pattern bring. */
-  readonly recent: RecentEvents;
+  /** What the subscriptions of the client to this pattern bring; without it nothing is shared. */
+  readonly recent: RecentEvents | undefined;
   readonly onGaps: (gaps: readonly Gap[]) => void;
   /** Told of a message that is no event. */
   readonly onBroken: (error: unknown) => void;
@@ -37,11 +37,11 @@ export class BlockReader {
     { isFarmNg }: { readonly isFarmNg: boolean },
   ): readonly MeshEvent<T>[] {
     const { recent } = this.options;
-    if (isFarmNg || !recent.isShared) return this.readEach<T>(block, 0, origin, { isFarmNg }).events;
-    const shared = this.shared(block) as readonly MeshEvent<T>[];
+    if (isFarmNg || recent?.isShared !== true) return this.readEach<T>(block, 0, origin, { isFarmNg }).events;
+    const shared = this.shared(block, recent) as readonly MeshEvent<T>[];
     const from = 2 * shared.length;
     if (from === block.bounds.length) {
-      block.memory?.release();
+      block.memory.release();
       return shared;
     }
     const { events, isRun } = this.readEach<T>(block, from, origin, { isFarmNg });
@@ -50,9 +50,9 @@ export class BlockReader {
   }
 
   /** The events with which a block begins, as far as another subscription has brought them, and if they come next. */
-  private shared({ bytes, bounds }: MessageBlock): readonly MeshEvent[] {
+  private shared({ bytes, bounds }: MessageBlock, recent: RecentEvents): readonly MeshEvent[] {
     const { reader } = this;
-    const { pattern, tracker, recent } = this.options;
+    const { pattern, tracker } = this.options;
     try {
       reader.read(bytes, bounds[0]!, bounds[1]!);
     } catch {

@@ -75,6 +75,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
   private readonly gaps = new Subject<Gap>();
   private readonly events: BlockReader;
   private readonly ended = new AbortController();
+  private readonly shared: Pick<EventStreamOptions, 'cache' | 'recent'> | undefined;
   private epoch: string | undefined;
   private received = 0;
   private lost = 0;
@@ -87,14 +88,16 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     this.pattern = normalizePath(options.request.path);
     this.tracker = new SequenceTracker(options.service, options.request.everyN ?? 0);
     const memo = new EventMemo();
-    const { registry, unknownType, cache, recent } = options;
-    const decoder = { registry, unknownType, memo, cache };
+    const { registry, unknownType } = options;
+    // What is lent to one cannot serve another.
+    this.shared = options.request.lend === true ? undefined : { cache: options.cache, recent: options.recent };
+    const decoder = { registry, unknownType, memo, ...(this.shared && { cache: this.shared.cache }) };
     this.events = new BlockReader({
       pattern: this.pattern,
       tracker: this.tracker,
       decoder,
       memo,
-      recent,
+      recent: this.shared?.recent,
       onGaps: (gaps) => this.tell(gaps),
       onBroken: (error) => this.malformed(error),
     });
@@ -133,9 +136,9 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
   async forEachBatch(take: TakeBatch<T>): Promise<void> {
     if (this.started) throw new MeshError('failed-precondition', 'this stream is read already; call events() again');
     this.started = true;
-    const { signals, cache, recent } = this.options;
-    cache.join();
-    recent.join();
+    const { signals } = this.options;
+    this.shared?.cache.join();
+    this.shared?.recent.join();
     const end = (): void => this.ended.abort();
     for (const signal of signals) {
       if (signal.aborted) end();
@@ -152,8 +155,8 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       }
     } finally {
       for (const signal of signals) signal.removeEventListener('abort', end);
-      cache.leave();
-      recent.leave();
+      this.shared?.cache.leave();
+      this.shared?.recent.leave();
       this.ended.abort();
       this.gaps.complete();
     }
@@ -179,7 +182,13 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       this.begin(await stream.headers);
       await stream.receive((blocks) => {
         const events = this.read(blocks);
-        return events.length === 0 ? undefined : take(events);
+        const taking = events.length === 0 ? undefined : take(events);
+        if (this.shared !== undefined) return taking;
+        const giveBack = (): void => {
+          for (const event of events) event.giveBack();
+          for (const { memory } of blocks) memory.release();
+        };
+        return taking === undefined ? giveBack() : taking.then(giveBack);
       });
       this.interrupted(
         new MeshError('unavailable', `${this.options.service} at ${connection.address} ended the stream`),

@@ -53,7 +53,7 @@ export class RecentEvents {
   }
 
   /** The events of a block from its beginning on, as many as another stream has brought; its first one has `sequence`. */
-  find({ bytes, bounds }: MessageBlock, sequence: number): readonly MeshEvent[] {
+  find({ bytes, bounds }: Pick<MessageBlock, 'bytes' | 'bounds'>, sequence: number): readonly MeshEvent[] {
     const wanted = bounds.length / 2;
     for (let index = this.runs.length - 1; index >= 0; index--) {
       const { block, from, firstSequence, events } = this.runs[index]!;

@@ -14,6 +14,13 @@ export interface SubscribeRequest<P extends string = string> extends Partial<Qua
    * gone before that is no gap: see `EventStream.begins`. Default false: begin with latched events.
    */
   readonly history?: boolean;
+  /**
+   * The memory of an event is used again as soon as the function that is given it has returned, or the promise it gave
+   * has resolved; in `for await`, when the next one is asked for. A look at an event later throws; bytes that were
+   * taken out of it (`payload`, those of `message`) must be copied in time. For large events, such as a camera's
+   * frames: to allocate each costs more than to receive it. Shares nothing with other subscriptions. Default false.
+   */
+  readonly lend?: boolean;
 }
 
 /** The bytes of farm-ng's SubscribeRequest to a service. */

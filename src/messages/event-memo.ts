@@ -37,8 +37,10 @@ class BytesMemo<T> {
   private readonly entries: (Entry<T> | undefined)[] = new Array(slots);
   private last = 0;
   private readonly decode: (bytes: Buffer, start: number, end: number) => T;
-  /** Of the memory that was read last: messages share theirs. */
+  /** What was read last, the memory it lies in, and where it begins there: messages share theirs. */
+  private bytes: Buffer | undefined;
   private view: DataView = new DataView(new ArrayBuffer(0));
+  private offset = 0;
 
   constructor(decode: (bytes: Buffer, start: number, end: number) => T) {
     this.decode = decode;
@@ -48,9 +50,10 @@ class BytesMemo<T> {
   read(bytes: Buffer, start: number, end: number): T {
     const length = end - start;
     if (length < 4 || length > longestBytes) return this.decode(bytes, start, end);
-    if (this.view.buffer !== bytes.buffer) this.view = new DataView(bytes.buffer);
+    // To ask a buffer for its memory takes as long as a comparison.
+    if (this.bytes !== bytes) this.enter(bytes);
     const { entries, view } = this;
-    const at = bytes.byteOffset + start;
+    const at = this.offset + start;
     const before = entries[this.last];
     // Mostly itself, or the next of a few that come in turn.
     const expected = before === undefined ? undefined : entries[before.follower];
@@ -68,6 +71,12 @@ class BytesMemo<T> {
     if (before !== undefined) before.follower = slot;
     this.last = slot;
     return entry.meaning;
+  }
+
+  private enter(bytes: Buffer): void {
+    if (this.view.buffer !== bytes.buffer) this.view = new DataView(bytes.buffer);
+    this.bytes = bytes;
+    this.offset = bytes.byteOffset;
   }
 }
 

@@ -27,6 +27,8 @@ export interface EventOrigin {
   readonly received?: Timestamp;
 }
 
+const givenBack = Buffer.alloc(0);
+
 /**
  * An event as it came over the wire or out of a file. Everything is decoded when it is first looked at, and kept:
  * a program that only counts events pays for no decoding.
@@ -34,7 +36,7 @@ export interface EventOrigin {
 export class MeshEvent<T = unknown> implements Event {
   private readonly decoder: EventDecoder;
   private readonly origin: EventOrigin;
-  private readonly bytes: Buffer;
+  private bytes: Buffer;
   private eventStart = 0;
   private eventEnd: number;
   private payloadStart = 0;
@@ -91,14 +93,22 @@ export class MeshEvent<T = unknown> implements Event {
 
   /** The encoded Event message, without the payload. */
   get eventBytes(): Buffer {
-    this.cutEvent ??= this.bytes.subarray(this.eventStart, this.eventEnd);
+    this.cutEvent ??= this.memory.subarray(this.eventStart, this.eventEnd);
     return this.cutEvent;
   }
 
   /** The encoded payload, shared with the receive buffer: copy it to keep it long. */
   get payload(): Buffer {
-    this.cutPayload ??= this.bytes.subarray(this.payloadStart, this.payloadEnd);
+    this.cutPayload ??= this.memory.subarray(this.payloadStart, this.payloadEnd);
     return this.cutPayload;
+  }
+
+  /** The memory is used for other events from now on: what was not decoded before is gone. */
+  giveBack(): void {
+    this.bytes = givenBack;
+    this.cutEvent = undefined;
+    this.cutPayload = undefined;
+    this.decoded = undefined;
   }
 
   /** The same event with stamps added to its bytes or taken off; `eventBytes` must differ in nothing else. */
@@ -124,7 +134,7 @@ export class MeshEvent<T = unknown> implements Event {
 
   get timestamps(): readonly Timestamp[] {
     if (this.decodedStamps === undefined) {
-      const stamps = decodeTimestamps(this.bytes, this.eventStart, this.eventEnd, this.memo);
+      const stamps = decodeTimestamps(this.memory, this.eventStart, this.eventEnd, this.memo);
       if (this.origin.received !== undefined) stamps.push(this.origin.received);
       this.decodedStamps = stamps;
     }
@@ -177,13 +187,23 @@ export class MeshEvent<T = unknown> implements Event {
 
   private get known(): KnownUri {
     this.knownUri ??=
-      this.uriStart === -1 ? this.head.known : this.memo.uris.read(this.bytes, this.uriStart, this.uriEnd);
+      this.uriStart === -1 ? this.head.known : this.memo.uris.read(this.memory, this.uriStart, this.uriEnd);
     return this.knownUri;
   }
 
   private get head(): EventHead {
-    this.decodedHead ??= decodeHead(this.bytes, this.eventStart, this.eventEnd, this.memo);
+    this.decodedHead ??= decodeHead(this.memory, this.eventStart, this.eventEnd, this.memo);
     return this.decodedHead;
+  }
+
+  private get memory(): Buffer {
+    if (this.bytes === givenBack) {
+      throw new MeshError(
+        'failed-precondition',
+        `an event of ${this.origin.publisher ?? 'a service'} was lent and is given back; copy what is needed of it, or subscribe without \`lend\``,
+      );
+    }
+    return this.bytes;
   }
 
   private get memo(): EventMemo {

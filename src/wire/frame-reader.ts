@@ -1,7 +1,11 @@
 import { MeshError } from '../base/errors.js';
-import type { Memory } from '../http2/memory.js';
+import { type Memory, OwnMemory } from '../http2/memory.js';
 import { framePrefixBytes } from './frames.js';
+import { MessageMemory } from './message-memory.js';
 import type { MessageBlock } from './types.js';
+
+// Less than this is cheap to allocate, and would keep memory for nothing.
+const largeBytes = 32 * 1024;
 
 /**
  * Takes the messages out of a gRPC stream, however its bytes were cut on the way. Messages that lie in one piece are
@@ -9,10 +13,12 @@ import type { MessageBlock } from './types.js';
  */
 export class FrameReader {
   private readonly maxMessageBytes: number;
+  private readonly memory = new MessageMemory();
   /** The prefix of a frame that has not come whole; then `frame` is empty. */
   private readonly prefix = Buffer.alloc(framePrefixBytes);
-  /** The message of that frame, once its length is known. */
-  private frame: Buffer | undefined;
+  /** Where the message of that frame is put together, and its length, once that is known. */
+  private frame: Memory | undefined;
+  private frameBytes = 0;
   /** Bytes of the frame that have come, its prefix included. */
   private held = 0;
 
@@ -53,14 +59,16 @@ export class FrameReader {
       this.held += copied;
       at += copied;
       if (this.held < framePrefixBytes) return at;
-      this.frame = Buffer.allocUnsafe(this.messageLength(this.prefix, 0));
+      this.frame = this.room(this.messageLength(this.prefix, 0));
     }
-    const { frame } = this;
-    const copied = bytes.copy(frame, this.held - framePrefixBytes, at, end);
+    const { frame, frameBytes } = this;
+    const filled = this.held - framePrefixBytes;
+    const copied = bytes.copy(frame.bytes, filled, at, Math.min(end, at + frameBytes - filled));
     this.held += copied;
     at += copied;
-    if (this.held === framePrefixBytes + frame.length) {
-      blocks.push({ bytes: frame, bounds: [0, frame.length] });
+    if (this.held === framePrefixBytes + frameBytes) {
+      frame.hold();
+      blocks.push({ bytes: frame.bytes, bounds: [0, frameBytes], memory: frame });
       this.frame = undefined;
       this.held = 0;
     }
@@ -74,8 +82,13 @@ export class FrameReader {
       bytes.copy(this.prefix, 0, at, end);
       return;
     }
-    this.frame = Buffer.allocUnsafe(this.messageLength(bytes, at));
-    bytes.copy(this.frame, 0, at + framePrefixBytes, end);
+    this.frame = this.room(this.messageLength(bytes, at));
+    bytes.copy(this.frame.bytes, 0, at + framePrefixBytes, end);
+  }
+
+  private room(length: number): Memory {
+    this.frameBytes = length;
+    return length < largeBytes ? new OwnMemory(Buffer.allocUnsafe(length)) : this.memory.take(length);
   }
 
   private messageLength(bytes: Buffer, at: number): number {

@@ -51,13 +51,13 @@ export class IncomingMessages implements IncomingStream {
   push(arrived: MessageBlock[], bytes: number): boolean {
     // What is on its way when a call is given up still arrives.
     if (this.finished !== undefined) return true;
-    const blocks = this.keepLast ? [lastMessage(arrived)] : arrived;
+    const blocks = this.keepLast ? [newest(arrived)] : arrived;
     if (this.take !== undefined && !this.busy && this.ready.length === 0) {
       this.give(blocks);
       return true;
     }
     if (this.keepLast) {
-      this.ready = blocks;
+      this.ready = [newest([...this.ready, ...blocks])];
       return true;
     }
     if (this.ready.length === 0) this.ready = blocks;
@@ -144,7 +144,9 @@ export class IncomingMessages implements IncomingStream {
   }
 }
 
-function lastMessage(blocks: readonly MessageBlock[]): MessageBlock {
-  const { bytes, bounds } = blocks.at(-1)!;
-  return { bytes, bounds: bounds.slice(-2) };
+/** The last message; nobody gets those before it. */
+function newest(blocks: readonly MessageBlock[]): MessageBlock {
+  for (const { memory } of blocks.slice(0, -1)) memory.release();
+  const { bytes, bounds, memory } = blocks.at(-1)!;
+  return { bytes, bounds: bounds.slice(-2), memory };
 }

@@ -68,8 +68,8 @@ export interface CallOptions {
 export interface MessageBlock {
   readonly bytes: Buffer;
   readonly bounds: readonly number[];
-  /** Memory that can be released by whoever keeps nothing of it; none where it is of the message alone. */
-  readonly memory?: Memory;
+  /** To be released, once, by whoever keeps nothing of it. */
+  readonly memory: Memory;
 }
 
 /** The messages of a `subscribe` call, as they arrive. */

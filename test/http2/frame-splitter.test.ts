@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { FrameSplitter } from '../../src/http2/frame-splitter.js';
 import { errorCodes, frameFlags } from '../../src/http2/frames.js';
-import { ownMemory } from '../../src/http2/memory.js';
+import { OwnMemory } from '../../src/http2/memory.js';
 import { ProtocolError } from '../../src/http2/protocol-error.js';
 import { rawFrame } from './raw-peer.js';
 
@@ -25,7 +25,7 @@ function split(pieces: readonly Buffer[], maxFrameBytes = 1000): unknown[] {
     maxFrameBytes,
   );
   // Each read comes in the same memory, as those of a socket do.
-  const memory = ownMemory(Buffer.alloc(Math.max(1, ...pieces.map(({ length }) => length))));
+  const memory = new OwnMemory(Buffer.alloc(Math.max(1, ...pieces.map(({ length }) => length))));
   for (const piece of pieces) {
     piece.copy(memory.bytes);
     splitter.read(memory, piece.length);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test, vi } from 'vitest';
-import { ownMemory } from '../../src/http2/memory.js';
+import { OwnMemory } from '../../src/http2/memory.js';
 import { FrameReader } from '../../src/wire/frame-reader.js';
 import { FrameMemory, framePrefix } from '../../src/wire/frames.js';
 import type { MessageBlock } from '../../src/wire/types.js';
@@ -35,9 +35,9 @@ test('every single cut of two messages', () => {
   for (let cut = 0; cut <= bytes.length; cut++) {
     const reader = new FrameReader(10);
     const read: MessageBlock[] = [];
-    reader.read(ownMemory(bytes), 0, cut, read);
+    reader.read(new OwnMemory(bytes), 0, cut, read);
     expect(reader.atBoundary).toBe([0, 10, 21].includes(cut));
-    reader.read(ownMemory(bytes), cut, bytes.length, read);
+    reader.read(new OwnMemory(bytes), cut, bytes.length, read);
     expect(messagesOf(read).map(String)).toEqual(['first', 'second']);
   }
 });
@@ -47,14 +47,16 @@ test('a message over the limit is refused as soon as its length is known, howeve
   for (let cut = 0; cut <= prefix.length; cut++) {
     const reader = new FrameReader(10);
     expect(() => {
-      reader.read(ownMemory(prefix), 0, cut, []);
-      reader.read(ownMemory(prefix), cut, prefix.length, []);
+      reader.read(new OwnMemory(prefix), 0, cut, []);
+      reader.read(new OwnMemory(prefix), cut, prefix.length, []);
     }).toThrow(/a message of 11 bytes came; the limit is 10/);
   }
 });
 
 test('a compressed message, which nobody asked for, is an error', () => {
-  expect(() => new FrameReader(10).read(ownMemory(Buffer.from([1, 0, 0, 0, 1, 65])), 0, 6, [])).toThrow(/compressed/);
+  expect(() => new FrameReader(10).read(new OwnMemory(Buffer.from([1, 0, 0, 0, 1, 65])), 0, 6, [])).toThrow(
+    /compressed/,
+  );
 });
 
 test('memory is given once, piece by piece, and a large piece has memory of its own', () => {

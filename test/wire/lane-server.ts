@@ -9,7 +9,7 @@ import {
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { onTestFinished } from 'vitest';
-import { ownMemory } from '../../src/http2/memory.js';
+import { OwnMemory } from '../../src/http2/memory.js';
 import { shippedProtos } from '../../src/messages/proto-directory.js';
 import { FrameReader } from '../../src/wire/frame-reader.js';
 import { framePrefix } from '../../src/wire/frames.js';
@@ -101,7 +101,7 @@ export class RawLane {
     const reader = new FrameReader(1 << 22);
     this.call.on('data', (chunk: Buffer) => {
       const blocks: MessageBlock[] = [];
-      reader.read(ownMemory(chunk), 0, chunk.length, blocks);
+      reader.read(new OwnMemory(chunk), 0, chunk.length, blocks);
       for (const message of messagesOf(blocks)) readReplies(message, (reply) => this.replies.push(reply));
     });
     return this;
