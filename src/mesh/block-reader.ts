@@ -2,6 +2,7 @@ import { EnvelopeReader } from '../messages/envelope-reader.js';
 import type { EventMemo } from '../messages/event-memo.js';
 import { type EventDecoder, type EventOrigin, MeshEvent } from '../messages/mesh-event.js';
 import { isPrefix, matchesPath } from '../messages/uri.js';
+import { frameEnd, framePrefixBytes, frameStarts } from '../wire/frames.js';
 import type { MessageBlock } from '../wire/types.js';
 import type { RecentEvents } from './recent-events.js';
 import type { Gap, SequenceTracker } from './sequence-tracker.js';
@@ -30,43 +31,50 @@ export class BlockReader {
     this.options = options;
   }
 
-  /** The events of a block, without those that came before. `isFarmNg`: the service has no epochs. */
+  /**
+   * The events of a block, without those that came before. `origin` is asked where events are made; `isFarmNg`: the
+   * service has no epochs.
+   */
   read<T>(
     block: MessageBlock,
-    origin: EventOrigin,
+    origin: () => EventOrigin,
     { isFarmNg }: { readonly isFarmNg: boolean },
   ): readonly MeshEvent<T>[] {
     const { recent } = this.options;
-    if (isFarmNg || recent?.isShared !== true) return this.readEach<T>(block, 0, origin, { isFarmNg }).events;
+    if (isFarmNg || recent?.isShared !== true) {
+      return this.readEach<T>(block, block.start, origin(), { isFarmNg }).events;
+    }
     const shared = this.shared(block, recent) as readonly MeshEvent<T>[];
-    const from = 2 * shared.length;
-    if (from === block.bounds.length) {
+    if (shared.length === block.count) {
       block.memory.release();
       return shared;
     }
-    const { events, isRun } = this.readEach<T>(block, from, origin, { isFarmNg });
-    if (isRun) recent.add({ block, from, firstSequence: events[0]!.sequence, events });
-    return from === 0 ? events : shared.concat(events);
+    const { bytes, start, end } = block;
+    const from = shared.length === 0 ? start : frameStarts(bytes, start, end)[shared.length]!;
+    const { events, isRun } = this.readEach<T>(block, from, origin(), { isFarmNg });
+    if (isRun) recent.add(block, from, events);
+    return shared.length === 0 ? events : shared.concat(events);
   }
 
   /** The events with which a block begins, as far as another subscription has brought them, and if they come next. */
-  private shared({ bytes, bounds }: MessageBlock, recent: RecentEvents): readonly MeshEvent[] {
+  private shared(block: MessageBlock, recent: RecentEvents): readonly MeshEvent[] {
     const { reader } = this;
+    const { bytes, start } = block;
     const { pattern, tracker } = this.options;
     try {
-      reader.read(bytes, bounds[0]!, bounds[1]!);
+      reader.read(bytes, start + framePrefixBytes, frameEnd(bytes, start));
     } catch {
       // Whoever reads them one by one says so.
       return [];
     }
     if (reader.uriEnd - reader.uriStart !== this.uriBytes) return [];
-    const events = recent.find({ bytes, bounds }, reader.sequence);
+    const events = recent.find(block, reader.sequence);
     return tracker.follows(pattern, reader.sequence, events.length) ? events : [];
   }
 
   /** `isRun`: all of them are of the path of an exact pattern, and follow each other. */
   private readEach<T>(
-    { bytes, bounds }: MessageBlock,
+    { bytes, end }: MessageBlock,
     from: number,
     origin: EventOrigin,
     { isFarmNg }: { readonly isFarmNg: boolean },
@@ -77,9 +85,11 @@ export class BlockReader {
     const filters = isFarmNg && isPrefix(pattern);
     const events: MeshEvent<T>[] = [];
     let isRun = true;
-    for (let index = from; index < bounds.length; index += 2) {
+    let next = from;
+    for (let at = from; at < end; at = next) {
+      next = frameEnd(bytes, at);
       try {
-        reader.read(bytes, bounds[index]!, bounds[index + 1]!);
+        reader.read(bytes, at + framePrefixBytes, next);
         const path = this.pathOf(bytes);
         const event = MeshEvent.found<T>(reader, bytes, decoder, origin);
         if (isFarmNg || !tracker.follows(path, reader.sequence, 1)) {

@@ -4,7 +4,7 @@ import { MeshError, type MeshErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { pause } from '../base/pause.js';
 import { EventMemo } from '../messages/event-memo.js';
-import type { MeshEvent } from '../messages/mesh-event.js';
+import type { EventOrigin, MeshEvent } from '../messages/mesh-event.js';
 import type { MessageCache } from '../messages/message-cache.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import { semantics } from '../messages/timestamp.js';
@@ -211,16 +211,26 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
   }
 
   private read(blocks: readonly MessageBlock[]): readonly MeshEvent<T>[] {
-    const { clock, connection, service } = this.options;
-    connection.heard();
-    const received = { stamp: clock.monotonic(), clockName: clock.monotonicName, semantics: semantics.clientReceive };
-    const origin = { publisher: service, received };
+    this.options.connection.heard();
     const isFarmNg = this.epoch === undefined;
-    const [first, ...more] = blocks.map((block) => this.events.read<T>(block, origin, { isFarmNg }));
-    const events = more.length === 0 ? first! : first!.concat(...more);
+    let events = this.events.read<T>(blocks[0]!, this.origin, { isFarmNg });
+    if (blocks.length > 1) {
+      const all = [...events];
+      for (let index = 1; index < blocks.length; index++) {
+        for (const event of this.events.read<T>(blocks[index]!, this.origin, { isFarmNg })) all.push(event);
+      }
+      events = all;
+    }
     this.received += events.length;
     return events;
   }
+
+  /** Of events that are made now. */
+  private readonly origin = (): EventOrigin => {
+    const { clock, service } = this.options;
+    const received = { stamp: clock.monotonic(), clockName: clock.monotonicName, semantics: semantics.clientReceive };
+    return { publisher: service, received };
+  };
 
   /** One broken event must not cost those behind it; a stream begun anew would only bring it again. */
   private malformed(error: unknown): void {

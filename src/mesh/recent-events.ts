@@ -1,11 +1,12 @@
 import type { MeshEvent } from '../messages/mesh-event.js';
+import { frameStarts } from '../wire/frames.js';
 import type { MessageBlock } from '../wire/types.js';
 
-/** Events of one path whose sequences follow each other, as they lay in one piece of memory. */
-export interface EventRun {
-  readonly block: MessageBlock;
-  /** Index in the block's `bounds` at which the first of them stands. */
-  readonly from: number;
+/** Events of one path whose sequences follow each other, as their frames lie in one piece of memory. */
+interface EventRun {
+  readonly bytes: Buffer;
+  /** Where the frame of each begins, and where the last one ends. */
+  readonly starts: readonly number[];
   readonly firstSequence: number;
   readonly events: readonly MeshEvent[];
 }
@@ -45,25 +46,24 @@ export class RecentEvents {
     return this.subscriptions > 1;
   }
 
-  add(run: EventRun): void {
-    const { bounds } = run.block;
-    if (bounds.at(-1)! - bounds[run.from]! > maxRunBytes) return;
+  /** Takes the events of a block whose frames stand from `from` on, and whose sequences follow each other. */
+  add({ bytes, end }: MessageBlock, from: number, events: readonly MeshEvent[]): void {
+    if (end - from > maxRunBytes) return;
     if (this.runs.length >= maxRuns) this.runs.shift();
-    this.runs.push(run);
+    this.runs.push({ bytes, starts: frameStarts(bytes, from, end), firstSequence: events[0]!.sequence, events });
   }
 
   /** The events of a block from its beginning on, as many as another stream has brought; its first one has `sequence`. */
-  find({ bytes, bounds }: Pick<MessageBlock, 'bytes' | 'bounds'>, sequence: number): readonly MeshEvent[] {
-    const wanted = bounds.length / 2;
+  find(block: MessageBlock, sequence: number): readonly MeshEvent[] {
     for (let index = this.runs.length - 1; index >= 0; index--) {
-      const { block, from, firstSequence, events } = this.runs[index]!;
+      const { bytes, starts, firstSequence, events } = this.runs[index]!;
       const skipped = sequence - firstSequence;
       if (skipped < 0 || skipped >= events.length) continue;
-      const count = Math.min(wanted, events.length - skipped);
-      const start = from + 2 * skipped;
-      const end = block.bounds[start + 2 * count - 1]!;
-      // The prefixes between the messages are compared with them.
-      if (block.bytes.compare(bytes, bounds[0]!, bounds[2 * count - 1]!, block.bounds[start]!, end) !== 0) continue;
+      const count = Math.min(block.count, events.length - skipped);
+      const start = starts[skipped]!;
+      const end = starts[skipped + count]!;
+      const blockEnd = block.start + end - start;
+      if (blockEnd > block.end || bytes.compare(block.bytes, block.start, blockEnd, start, end) !== 0) continue;
       return count === events.length ? events : events.slice(skipped, skipped + count);
     }
     return [];

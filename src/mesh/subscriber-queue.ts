@@ -8,6 +8,10 @@ export class ByteBudget {
   constructor(readonly limit: number) {}
 }
 
+// Places of a queue: when it gets its first ones, and as many as it keeps when it is empty again.
+const leastPlaces = 16;
+const keptPlaces = 1024;
+
 /** What became of an event that was offered to a queue. */
 export type Offer =
   /** It lies in the queue; nothing was lost. */
@@ -29,8 +33,10 @@ export class SubscriberQueue {
   private readonly quality: QualityOfService;
   private readonly maxBytes: number;
   private readonly budget: ByteBudget;
-  private events: EncodedEvent[] = [];
+  /** A ring: `count` events from `head` on. Its length is a power of two, or none. */
+  private ring: (EncodedEvent | undefined)[] = [];
   private head = 0;
+  private count = 0;
   private bytes = 0;
 
   constructor(quality: QualityOfService, maxBytes: number, budget: ByteBudget) {
@@ -40,7 +46,7 @@ export class SubscriberQueue {
   }
 
   get length(): number {
-    return this.events.length - this.head;
+    return this.count;
   }
 
   get queuedBytes(): number {
@@ -82,36 +88,52 @@ export class SubscriberQueue {
 
   /** Takes the oldest event. */
   shift(): EncodedEvent | undefined {
-    const event = this.events[this.head];
-    if (event === undefined) return undefined;
-    this.events[this.head] = undefined as never;
-    this.head += 1;
+    if (this.count === 0) return undefined;
+    const event = this.ring[this.head]!;
+    this.ring[this.head] = undefined;
+    this.head = (this.head + 1) & (this.ring.length - 1);
+    this.count -= 1;
     this.bytes -= event.size;
     this.budget.used -= event.size;
-    if (this.head === this.events.length) {
-      this.events.length = 0;
-      this.head = 0;
-    } else if (this.head >= 1024 && this.head * 2 >= this.events.length) {
-      this.events = this.events.slice(this.head);
-      this.head = 0;
-    }
+    // A queue that was long once is not to hold its room for ever.
+    if (this.count === 0 && this.ring.length > keptPlaces) this.empty();
     return event;
   }
 
   /** Empties the queue and gives its bytes back; gives the events thrown away. */
   clear(): readonly EncodedEvent[] {
-    const thrownAway = this.events.slice(this.head);
-    this.events = [];
-    this.head = 0;
+    const thrownAway = this.inOrder();
+    this.empty();
     this.budget.used -= this.bytes;
     this.bytes = 0;
     return thrownAway;
   }
 
   private append(event: EncodedEvent): void {
-    this.events.push(event);
+    if (this.count === this.ring.length) this.grow();
+    this.ring[(this.head + this.count) & (this.ring.length - 1)] = event;
+    this.count += 1;
     this.bytes += event.size;
     this.budget.used += event.size;
+  }
+
+  private grow(): void {
+    const events: (EncodedEvent | undefined)[] = this.inOrder();
+    const places = Math.max(leastPlaces, 2 * events.length);
+    while (events.length < places) events.push(undefined);
+    this.ring = events;
+    this.head = 0;
+  }
+
+  private inOrder(): EncodedEvent[] {
+    const { ring, head, count } = this;
+    return Array.from({ length: count }, (_, index) => ring[(head + index) & (ring.length - 1)]!);
+  }
+
+  private empty(): void {
+    this.ring = [];
+    this.head = 0;
+    this.count = 0;
   }
 
   private fits(size: number): boolean {

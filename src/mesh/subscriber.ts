@@ -2,6 +2,7 @@ import { MeshError } from '../base/errors.js';
 import type { QualityOfService } from '../config/types.js';
 import type { OutgoingStream } from '../wire/types.js';
 import type { EncodedEvent } from './encoded-event.js';
+import type { PublishWait } from './publish-wait.js';
 import { type ByteBudget, SubscriberQueue } from './subscriber-queue.js';
 
 export interface SubscriberOptions {
@@ -19,12 +20,6 @@ export interface SubscriberOptions {
 /** Called once, when a subscriber is gone: with the events it lost by that, and with why if it did not just leave. */
 type SubscriberEnd = (subscriber: Subscriber, lost: readonly EncodedEvent[], why: MeshError | undefined) => void;
 
-interface Waiter {
-  /** By a clock that no correction of the time of day can move. */
-  readonly sinceMs: number;
-  settle(kept: boolean): void;
-}
-
 /** The publisher's end of one subscription: its queue, and the stream that the queue is written to. */
 export class Subscriber {
   readonly pattern: string;
@@ -40,7 +35,8 @@ export class Subscriber {
   private writable = true;
   private ended = false;
   private lostAtEnd = 0;
-  private readonly waiters: Waiter[] = [];
+  /** Of the events beyond the bounds of the queue. */
+  private readonly waits: PublishWait[] = [];
   private timer: NodeJS.Timeout | undefined;
   private onIdle: (() => void) | undefined;
   private readonly onEnd: SubscriberEnd;
@@ -80,10 +76,10 @@ export class Subscriber {
   }
 
   /**
-   * Takes an event. True: it is on its way and nothing was lost. False: something was. A promise: the queue is
-   * full and `block` makes the publisher wait for it.
+   * Takes an event. True: it is on its way and nothing was lost. False: something was. `waits`: the queue is full and
+   * `block` makes the publisher wait; `holdUp` must follow.
    */
-  offer(event: EncodedEvent): boolean | Promise<boolean> {
+  offer(event: EncodedEvent): boolean | 'waits' {
     if (this.ended) return false;
     if (this.writable && this.queued === 0) {
       this.write(event);
@@ -98,10 +94,14 @@ export class Subscriber {
       this.evict('its waiting events exceed the bytes it may queue');
       return false;
     }
-    return new Promise((resolve) => {
-      this.waiters.push({ sinceMs: performance.now(), settle: resolve });
-      this.watch();
-    });
+    return 'waits';
+  }
+
+  /** Says what waits for the event that was offered last. */
+  holdUp(wait: PublishWait): void {
+    wait.add();
+    this.waits.push(wait);
+    this.watch();
   }
 
   /** Resolves when everything queued is with the stream, or the subscriber is gone. */
@@ -121,7 +121,7 @@ export class Subscriber {
     this.backlog = [];
     this.backlogAt = 0;
     clearTimeout(this.timer);
-    for (const waiter of this.waiters.splice(0)) waiter.settle(false);
+    for (const wait of this.waits.splice(0)) wait.settle(false);
     this.stream.end(error);
     this.onIdle?.();
     this.onEnd(this, lost, error);
@@ -135,11 +135,7 @@ export class Subscriber {
       this.write(event);
     }
     // Only events beyond the bounds have somebody waiting for them.
-    while (this.waiters.length > this.queue.beyond) this.waiters.shift()!.settle(true);
-    if (this.waiters.length === 0) {
-      clearTimeout(this.timer);
-      this.timer = undefined;
-    }
+    while (this.waits.length > this.queue.beyond) this.waits.shift()!.settle(true);
     if (this.queued === 0) this.onIdle?.();
   }
 
@@ -156,9 +152,12 @@ export class Subscriber {
     this.writable = this.stream.write(event);
   }
 
-  /** Ends the subscriber once its longest waiting event has waited `block_ms`. */
+  /**
+   * Ends the subscriber once its longest waiting event has waited `block_ms`. The timer of one that waits no more is
+   * left to run: the next will want one.
+   */
   private watch(): void {
-    const first = this.waiters[0];
+    const first = this.waits[0];
     if (this.timer !== undefined || first === undefined) return;
     const leftMs = first.sinceMs + this.quality.blockMs - performance.now();
     if (leftMs <= 0) {

@@ -6,6 +6,7 @@ import { eventUri, type Uri } from '../messages/uri.js';
 import { FrameMemory } from '../wire/frames.js';
 import { EncodedEvent } from './encoded-event.js';
 import { History } from './history.js';
+import { PublishWait } from './publish-wait.js';
 import type { Subscriber } from './subscriber.js';
 
 // farm-ng's window for `<path>/rate`.
@@ -102,7 +103,7 @@ export class Topic {
     this.history.add(this.latched?.sequence === event.sequence ? this.latched : event);
     let subscribers = 0;
     let dropped = 0;
-    let waits: Promise<boolean>[] | undefined;
+    let wait: PublishWait | undefined;
     for (const subscriber of this.subscribers) {
       if (!subscriber.wants(event.sequence)) continue;
       subscribers += 1;
@@ -110,14 +111,15 @@ export class Topic {
       if (kept === true) continue;
       if (kept === false) dropped += 1;
       else {
-        waits ??= [];
-        waits.push(kept);
+        wait ??= new PublishWait();
+        subscriber.holdUp(wait);
       }
     }
     this.dropped += dropped;
-    if (waits === undefined) return { subscribers, dropped };
+    if (wait === undefined) return { subscribers, dropped };
+    wait.seal();
     // What an ended subscriber had waiting is counted with the rest of what it lost, when it ends.
-    return Promise.all(waits).then((kept) => ({ subscribers, dropped: dropped + kept.filter((one) => !one).length }));
+    return wait.lost.then((lost) => ({ subscribers, dropped: dropped + lost }));
   }
 
   /** The event kept for new subscribers. */

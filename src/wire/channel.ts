@@ -3,7 +3,7 @@ import { pause } from '../base/pause.js';
 import type { ClientConnection } from '../http2/client-connection.js';
 import { ClientCall } from './client-call.js';
 import type { TlsFiles } from './credentials.js';
-import { framePrefix } from './frames.js';
+import { frameEnd, framePrefix, framePrefixBytes } from './frames.js';
 import { Http2Connection } from './http2-connection.js';
 import { requestHeaders, versionHeader } from './http2-headers.js';
 import { IncomingMessages } from './incoming-messages.js';
@@ -52,7 +52,8 @@ export class Channel implements WireChannel {
     const incoming = this.stream(method, request, options);
     let reply: Buffer | undefined;
     await incoming.receive(([first]) => {
-      reply ??= first!.bytes.subarray(first!.bounds[0], first!.bounds[1]);
+      const { bytes, start } = first!;
+      reply ??= bytes.subarray(start + framePrefixBytes, frameEnd(bytes, start));
     });
     if (reply === undefined) throw new MeshError('internal', `${this.address} answered ${method} without a message`);
     return reply;

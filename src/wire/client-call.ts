@@ -24,7 +24,8 @@ export class ClientCall implements StreamListener {
   private readonly messages: IncomingMessages;
   private readonly reader: FrameReader;
   private stream: ClientStream | undefined;
-  private blocks: MessageBlock[] = [];
+  /** None while nothing is there: an array for each of many idle streams would outlive its use. */
+  private blocks: MessageBlock[] | undefined;
   /** Bytes since the last message was complete: a large one comes in many pieces. */
   private uncounted = 0;
   private status: { readonly error: MeshError | undefined } | undefined;
@@ -52,6 +53,7 @@ export class ClientCall implements StreamListener {
 
   data(memory: Memory, start: number, end: number): void {
     this.uncounted += end - start;
+    this.blocks ??= [];
     try {
       this.reader.read(memory, start, end, this.blocks);
     } catch (error) {
@@ -60,9 +62,10 @@ export class ClientCall implements StreamListener {
   }
 
   settled(): void {
-    if (this.blocks.length === 0) return;
     const { blocks, uncounted } = this;
-    this.blocks = [];
+    if (blocks === undefined) return;
+    this.blocks = undefined;
+    if (blocks.length === 0) return;
     this.uncounted = 0;
     if (!this.messages.push(blocks, uncounted)) this.stream?.pause();
   }

@@ -1,6 +1,6 @@
 import { MeshError } from '../base/errors.js';
 import { type Memory, OwnMemory } from '../http2/memory.js';
-import { framePrefixBytes } from './frames.js';
+import { frameEnd, framePrefixBytes, isCompressed } from './frames.js';
 import { MessageMemory } from './message-memory.js';
 import type { MessageBlock } from './types.js';
 
@@ -8,18 +8,18 @@ import type { MessageBlock } from './types.js';
 const largeBytes = 32 * 1024;
 
 /**
- * Takes the messages out of a gRPC stream, however its bytes were cut on the way. Messages that lie in one piece are
- * given where they lie; only one that was cut is put together in memory of its own. Frames: see `frames.ts`.
+ * Takes the frames out of a gRPC stream, however its bytes were cut on the way. Frames that lie in one piece are given
+ * where they lie; only one that was cut is put together in memory of its own. See `frames.ts`.
  */
 export class FrameReader {
   private readonly maxMessageBytes: number;
   private readonly memory = new MessageMemory();
-  /** The prefix of a frame that has not come whole; then `frame` is empty. */
-  private readonly prefix = Buffer.alloc(framePrefixBytes);
-  /** Where the message of that frame is put together, and its length, once that is known. */
+  /** The prefix of a frame, when that did not come whole. */
+  private prefix: Buffer | undefined;
+  /** Where the frame that was cut is put together, and its length, once that is known. */
   private frame: Memory | undefined;
   private frameBytes = 0;
-  /** Bytes of the frame that have come, its prefix included. */
+  /** Bytes of it that have come. */
   private held = 0;
 
   constructor(maxMessageBytes: number) {
@@ -32,43 +32,43 @@ export class FrameReader {
   }
 
   /**
-   * Adds the messages that the bytes from `start` to `end` complete to `blocks`; holds the memory where some lie in it.
+   * Adds the frames that the bytes from `start` to `end` complete to `blocks`; holds the memory where some lie in it.
    * Errors: `resource-exhausted` for a message over the limit, `internal` for a compressed one, which nobody asked for.
    */
   read(memory: Memory, start: number, end: number, blocks: MessageBlock[]): void {
     const { bytes } = memory;
-    let at = this.held > 0 ? this.complete(bytes, start, end, blocks) : start;
-    const bounds: number[] = [];
+    const first = this.held > 0 ? this.complete(bytes, start, end, blocks) : start;
+    let at = first;
+    let count = 0;
     while (end - at >= framePrefixBytes) {
-      const next = at + framePrefixBytes + this.messageLength(bytes, at);
+      const next = this.endOf(bytes, at);
       if (next > end) break;
-      bounds.push(at + framePrefixBytes, next);
       at = next;
+      count++;
     }
     if (at < end) this.begin(bytes, at, end);
-    if (bounds.length === 0) return;
+    if (count === 0) return;
     memory.hold();
-    blocks.push({ bytes, bounds, memory });
+    blocks.push({ bytes, start: first, end: at, count, memory });
   }
 
   /** Adds to the frame begun; gives where it ends. */
   private complete(bytes: Buffer, start: number, end: number, blocks: MessageBlock[]): number {
     let at = start;
     if (this.frame === undefined) {
-      const copied = bytes.copy(this.prefix, this.held, at, Math.min(end, at + framePrefixBytes - this.held));
-      this.held += copied;
-      at += copied;
+      const prefix = this.prefix!;
+      at += bytes.copy(prefix, this.held, at, Math.min(end, at + framePrefixBytes - this.held));
+      this.held += at - start;
       if (this.held < framePrefixBytes) return at;
-      this.frame = this.room(this.messageLength(this.prefix, 0));
+      prefix.copy(this.room(this.endOf(prefix, 0)).bytes);
     }
-    const { frame, frameBytes } = this;
-    const filled = this.held - framePrefixBytes;
-    const copied = bytes.copy(frame.bytes, filled, at, Math.min(end, at + frameBytes - filled));
+    const frame = this.frame!;
+    const copied = bytes.copy(frame.bytes, this.held, at, Math.min(end, at + this.frameBytes - this.held));
     this.held += copied;
     at += copied;
-    if (this.held === framePrefixBytes + frameBytes) {
+    if (this.held === this.frameBytes) {
       frame.hold();
-      blocks.push({ bytes: frame.bytes, bounds: [0, frameBytes], memory: frame });
+      blocks.push({ bytes: frame.bytes, start: 0, end: this.frameBytes, count: 1, memory: frame });
       this.frame = undefined;
       this.held = 0;
     }
@@ -79,29 +79,29 @@ export class FrameReader {
   private begin(bytes: Buffer, at: number, end: number): void {
     this.held = end - at;
     if (this.held < framePrefixBytes) {
+      this.prefix ??= Buffer.allocUnsafe(framePrefixBytes);
       bytes.copy(this.prefix, 0, at, end);
-      return;
-    }
-    this.frame = this.room(this.messageLength(bytes, at));
-    bytes.copy(this.frame.bytes, 0, at + framePrefixBytes, end);
+    } else bytes.copy(this.room(this.endOf(bytes, at) - at).bytes, 0, at, end);
   }
 
   private room(length: number): Memory {
     this.frameBytes = length;
-    return length < largeBytes ? new OwnMemory(Buffer.allocUnsafe(length)) : this.memory.take(length);
+    this.frame = length < largeBytes ? new OwnMemory(Buffer.allocUnsafe(length)) : this.memory.take(length);
+    return this.frame;
   }
 
-  private messageLength(bytes: Buffer, at: number): number {
-    if (bytes[at] !== 0) {
+  private endOf(bytes: Buffer, at: number): number {
+    if (isCompressed(bytes, at)) {
       throw new MeshError('internal', 'a compressed message came, though this client takes none');
     }
-    const length = bytes.readUInt32BE(at + 1);
+    const end = frameEnd(bytes, at);
+    const length = end - at - framePrefixBytes;
     if (length > this.maxMessageBytes) {
       throw new MeshError(
         'resource-exhausted',
         `a message of ${length} bytes came; the limit is ${this.maxMessageBytes} (maxMessageBytes)`,
       );
     }
-    return length;
+    return end;
   }
 }

@@ -29,6 +29,28 @@ export function framePrefix(length: number): Buffer {
   return prefix;
 }
 
+/** Whether the message of the frame at `start` is compressed. */
+export function isCompressed(bytes: Buffer, start: number): boolean {
+  return bytes[start] !== 0;
+}
+
+/** Where the frame that begins at `start` ends, by its prefix. */
+export function frameEnd(bytes: Buffer, start: number): number {
+  const upper = (bytes[start + 1]! << 24) >>> 0;
+  const lower = (bytes[start + 2]! << 16) | (bytes[start + 3]! << 8) | bytes[start + 4]!;
+  return start + framePrefixBytes + upper + lower;
+}
+
+/** Where each of the frames from `start` to `end` begins, and the end. */
+export function frameStarts(bytes: Buffer, start: number, end: number): number[] {
+  const starts = [start];
+  for (let at = start; at < end; ) {
+    at = frameEnd(bytes, at);
+    starts.push(at);
+  }
+  return starts;
+}
+
 /** The message within a frame, without its prefix. */
 export function messageOf({ bytes, start, end, body }: FramedMessage): Buffer {
   const message = bytes.subarray(start + framePrefixBytes, end);

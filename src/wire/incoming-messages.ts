@@ -1,4 +1,5 @@
 import { MeshError } from '../base/errors.js';
+import { frameStarts } from './frames.js';
 import type { Headers, IncomingStream, MessageBlock } from './types.js';
 
 type Take = (blocks: readonly MessageBlock[]) => void | Promise<void>;
@@ -147,6 +148,6 @@ export class IncomingMessages implements IncomingStream {
 /** The last message; nobody gets those before it. */
 function newest(blocks: readonly MessageBlock[]): MessageBlock {
   for (const { memory } of blocks.slice(0, -1)) memory.release();
-  const { bytes, bounds, memory } = blocks.at(-1)!;
-  return { bytes, bounds: bounds.slice(-2), memory };
+  const { bytes, start, end, memory } = blocks.at(-1)!;
+  return { bytes, start: frameStarts(bytes, start, end).at(-2)!, end, count: 1, memory };
 }

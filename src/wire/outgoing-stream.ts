@@ -12,6 +12,7 @@ type StatusOf = (error: MeshError) => ServerErrorResponse;
 const batchBytes = 64 * 1024;
 // Pieces of less than this are cheaper to copy together than to write one by one.
 const joinBytes = 1024;
+const none: readonly Uint8Array[] = [];
 
 /** Lets the streams of one server write what they gathered once, at the end of the tick. */
 export class TickFlusher {
@@ -54,7 +55,7 @@ export class BatchedStream implements OutgoingStream {
   private readonly flusher: TickFlusher;
   private readonly statusOf: StatusOf;
   /** What is not written yet: whole pieces, and behind them frames that follow each other in one memory. */
-  private pieces: Uint8Array[] = [];
+  private pieces: Uint8Array[] | undefined;
   private bytes: Buffer | undefined;
   private start = 0;
   private until = 0;
@@ -87,7 +88,7 @@ export class BatchedStream implements OutgoingStream {
     this.pendingBytes += end - start;
     if (body !== undefined) {
       this.closePiece();
-      this.pieces.push(body);
+      this.add(body);
       this.pendingBytes += body.length;
     }
     if (this.pendingBytes >= batchBytes) this.flush();
@@ -115,17 +116,13 @@ export class BatchedStream implements OutgoingStream {
   flush(): void {
     this.scheduled = false;
     if (this.full || this.ended || this.pendingBytes === 0) return;
-    this.closePiece();
-    const { pieces, http2, pendingBytes } = this;
-    this.pieces = [];
-    this.pendingBytes = 0;
+    const { http2, pendingBytes } = this;
+    const { pieces, last } = this.take();
     if (http2.destroyed || http2.writableEnded) return;
-    const whole = joinSmall(pieces);
-    const last = whole.pop()!;
-    if (whole.length > 0) http2.cork();
-    for (const piece of whole) http2.write(piece);
+    if (pieces.length > 0) http2.cork();
+    for (const piece of pieces) http2.write(piece);
     http2.write(last, this.written);
-    if (whole.length > 0) http2.uncork();
+    if (pieces.length > 0) http2.uncork();
     // Behind large messages others may follow, so that the connection never waits for the publisher.
     this.limit = Math.max(batchBytes, 4 * pendingBytes);
     // Not what write() says: at 16 KiB it would stop a publisher once a turn.
@@ -140,10 +137,29 @@ export class BatchedStream implements OutgoingStream {
     if (!this.full && !this.ended) this.listener();
   };
 
+  /** What is pending: mostly a single piece, for which no array is made. */
+  private take(): { readonly pieces: readonly Uint8Array[]; readonly last: Uint8Array } {
+    this.pendingBytes = 0;
+    if (this.pieces === undefined && this.bytes !== undefined) {
+      const last = this.flusher.cut(this.bytes, this.start, this.until);
+      this.bytes = undefined;
+      return { pieces: none, last };
+    }
+    this.closePiece();
+    const pieces = joinSmall(this.pieces!);
+    this.pieces = undefined;
+    return { pieces, last: pieces.pop()! };
+  }
+
   private closePiece(): void {
     if (this.bytes === undefined) return;
-    this.pieces.push(this.flusher.cut(this.bytes, this.start, this.until));
+    this.add(this.flusher.cut(this.bytes, this.start, this.until));
     this.bytes = undefined;
+  }
+
+  private add(piece: Uint8Array): void {
+    if (this.pieces === undefined) this.pieces = [piece];
+    else this.pieces.push(piece);
   }
 }
 

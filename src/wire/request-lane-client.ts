@@ -6,7 +6,7 @@ import type { HeaderFields } from '../http2/header-decoder.js';
 import type { Memory } from '../http2/memory.js';
 import { DeadlineSweep } from './deadline-sweep.js';
 import { FrameReader } from './frame-reader.js';
-import { framePrefix } from './frames.js';
+import { frameEnd, framePrefix, framePrefixBytes } from './frames.js';
 import { notGrpc, requestHeaders, trailersError, versionHeader } from './http2-headers.js';
 import {
   encodeRequests,
@@ -200,9 +200,12 @@ export class RequestLaneClient {
     try {
       const blocks: MessageBlock[] = [];
       this.reader.read(memory, start, end, blocks);
-      for (const { bytes, bounds } of blocks) {
-        for (let index = 0; index < bounds.length; index += 2) {
-          readReplies(bytes.subarray(bounds[index], bounds[index + 1]), (reply) => this.take(reply));
+      const take = (reply: LaneReply & { readonly reply: Buffer }): void => this.take(reply);
+      for (const { bytes, start: first, end: last } of blocks) {
+        for (let at = first; at < last; ) {
+          const next = frameEnd(bytes, at);
+          readReplies(bytes.subarray(at + framePrefixBytes, next), take);
+          at = next;
         }
       }
     } catch (error) {

@@ -64,10 +64,16 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
-/** Messages in one piece of memory: the i-th stands from `bounds[2 * i]` to `bounds[2 * i + 1]`. Never empty. */
+/**
+ * Messages in one piece of memory: their frames stand from `start` to `end`, one behind the other (see `frames.ts`).
+ * Nobody makes a list of where, since most are looked at once, or as a whole.
+ */
 export interface MessageBlock {
   readonly bytes: Buffer;
-  readonly bounds: readonly number[];
+  readonly start: number;
+  readonly end: number;
+  /** At least one. */
+  readonly count: number;
   /** To be released, once, by whoever keeps nothing of it. */
   readonly memory: Memory;
 }

@@ -28,12 +28,7 @@ function frame(path: string, epoch: number, sequence: number): Buffer {
 /** Frames as they lie in what a connection has read; memory that is released is written over. */
 function blockOf(messages: readonly Buffer[], offset: number): { block: MessageBlock; isReleased: () => boolean } {
   const bytes = Buffer.concat([Buffer.alloc(offset, 0xee), ...messages, Buffer.alloc(3, 0xee)]);
-  const bounds: number[] = [];
-  let at = offset;
-  for (const { length } of messages) {
-    bounds.push(at + 5, at + length);
-    at += length;
-  }
+  const end = bytes.length - 3;
   let holders = 1;
   const memory = {
     bytes,
@@ -46,7 +41,7 @@ function blockOf(messages: readonly Buffer[], offset: number): { block: MessageB
       if (holders === 0) bytes.fill(0xdd);
     },
   };
-  return { block: { bytes, bounds, memory }, isReleased: () => holders === 0 };
+  return { block: { bytes, start: offset, end, count: messages.length, memory }, isReleased: () => holders === 0 };
 }
 
 class Reader {
@@ -76,7 +71,7 @@ class Reader {
   }
 
   read(block: MessageBlock, isFarmNg = false): readonly MeshEvent[] {
-    const events = this.blocks.read(block, { publisher: 'agent-1' }, { isFarmNg });
+    const events = this.blocks.read(block, () => ({ publisher: 'agent-1' }), { isFarmNg });
     this.events.push(...events);
     this.said.push(events.length);
     return events;

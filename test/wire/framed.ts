@@ -1,4 +1,5 @@
-import { framePrefix, framePrefixBytes } from '../../src/wire/frames.js';
+import { expect } from 'vitest';
+import { framePrefix, framePrefixBytes, frameStarts } from '../../src/wire/frames.js';
 import type { FramedMessage, MessageBlock } from '../../src/wire/types.js';
 
 /** A message as a stream takes it. */
@@ -9,7 +10,10 @@ export function framed(message: Uint8Array): FramedMessage {
 
 /** The messages of blocks, one by one. */
 export function messagesOf(blocks: readonly MessageBlock[]): Buffer[] {
-  return blocks.flatMap(({ bytes, bounds }) =>
-    Array.from({ length: bounds.length / 2 }, (_, index) => bytes.subarray(bounds[2 * index], bounds[2 * index + 1])),
-  );
+  return blocks.flatMap(({ bytes, start, end, count }) => {
+    const starts = frameStarts(bytes, start, end);
+    expect(starts).toHaveLength(count + 1);
+    expect(starts.at(-1)).toBe(end);
+    return starts.slice(1).map((next, index) => bytes.subarray(starts[index]! + framePrefixBytes, next));
+  });
 }
