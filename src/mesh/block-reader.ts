@@ -1,4 +1,4 @@
-import { EnvelopeReader } from '../messages/envelope-reader.js';
+import type { EnvelopeReader } from '../messages/envelope-reader.js';
 import type { EventMemo } from '../messages/event-memo.js';
 import { type EventDecoder, type EventOrigin, MeshEvent } from '../messages/mesh-event.js';
 import { isPrefix, matchesPath } from '../messages/uri.js';
@@ -8,6 +8,8 @@ import type { RecentEvents } from './recent-events.js';
 import type { Gap, SequenceTracker } from './sequence-tracker.js';
 
 export interface BlockReaderOptions {
+  /** Of the client: what it finds is looked at before the next stream is read. */
+  readonly reader: EnvelopeReader;
   /** What was subscribed to. */
   readonly pattern: string;
   readonly tracker: SequenceTracker;
@@ -23,12 +25,13 @@ export interface BlockReaderOptions {
 /** Makes events of the messages of one subscription, and follows their sequences. */
 export class BlockReader {
   private readonly options: BlockReaderOptions;
-  private readonly reader = new EnvelopeReader();
+  private readonly reader: EnvelopeReader;
   /** Length of the URI of an exact path, once an event has shown it. */
   private uriBytes = -1;
 
   constructor(options: BlockReaderOptions) {
     this.options = options;
+    this.reader = options.reader;
   }
 
   /**

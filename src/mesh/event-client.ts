@@ -5,6 +5,7 @@ import { MeshError } from '../base/errors.js';
 import { type Logger, silentLogger } from '../base/logger.js';
 import { listNames } from '../base/suggest.js';
 import type { RequestPath, ServiceConfig, SubscriptionConfig } from '../config/types.js';
+import { EnvelopeReader } from '../messages/envelope-reader.js';
 import { EnvelopeTemplate } from '../messages/envelope-template.js';
 import { EventMemo } from '../messages/event-memo.js';
 import { type EventDecoder, MeshEvent } from '../messages/mesh-event.js';
@@ -66,6 +67,8 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
   private readonly logger: Logger;
   private readonly connection: Connection;
   private readonly cache = new MessageCache();
+  /** One for all streams: it is only looked at while one of them is read. */
+  private readonly reader = new EnvelopeReader();
   /** By path. */
   private readonly recent = new Map<string, RecentEvents>();
   private readonly decoder: EventDecoder;
@@ -134,6 +137,7 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
       registry: this.registry,
       clock: this.clock,
       logger: this.logger,
+      reader: this.reader,
       cache: this.cache,
       recent: this.recentOf(normalizePath(wanted.path)),
       signals: signal === undefined ? [this.closing.signal] : [this.closing.signal, signal],

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.js';
 import { MeshError, type MeshErrorCode } from '../base/errors.js';
 import type { Logger } from '../base/logger.js';
 import { pause } from '../base/pause.js';
+import type { EnvelopeReader } from '../messages/envelope-reader.js';
 import { EventMemo } from '../messages/event-memo.js';
 import type { EventOrigin, MeshEvent } from '../messages/mesh-event.js';
 import type { MessageCache } from '../messages/message-cache.js';
@@ -37,6 +38,8 @@ export interface EventStreamOptions {
   readonly registry: TypeRegistry;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Finds the parts of an event for the streams of one client. */
+  readonly reader: EnvelopeReader;
   /** What the streams of one client decode, shared. */
   readonly cache: MessageCache;
   /** What those of its streams bring that have this request's path. */
@@ -93,6 +96,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     this.shared = options.request.lend === true ? undefined : { cache: options.cache, recent: options.recent };
     const decoder = { registry, unknownType, memo, ...(this.shared && { cache: this.shared.cache }) };
     this.events = new BlockReader({
+      reader: options.reader,
       pattern: this.pattern,
       tracker: this.tracker,
       decoder,
@@ -305,12 +309,13 @@ type TakeBatch<T> = (batch: readonly MeshEvent<T>[]) => void | Promise<void>;
 class TakeFailure extends Error {}
 
 function taken<T>(take: TakeBatch<T>, batch: readonly MeshEvent<T>[]): void | Promise<void> {
-  const fail = (cause: unknown): never => {
-    throw new TakeFailure('', { cause });
-  };
   try {
-    return take(batch)?.catch(fail);
+    return take(batch)?.catch(failed);
   } catch (error) {
-    return fail(error);
+    return failed(error);
   }
+}
+
+function failed(cause: unknown): never {
+  throw new TakeFailure('', { cause });
 }

@@ -4,7 +4,7 @@ import { clientTls, type TlsFiles } from './credentials.js';
 
 // A camera frame of 1 MiB should travel without waiting for the reader's permission in the middle.
 const streamWindowBytes = 2 * 1024 * 1024;
-const connectionWindowBytes = 32 * 1024 * 1024;
+const connectionWindowBytes = 16 * 1024 * 1024;
 const connectTimeoutMs = 5_000;
 
 /** The HTTP/2 connection of a channel: made when needed, made anew when it broke. */

@@ -16,7 +16,7 @@ export class IncomingMessages implements IncomingStream {
   private done: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
   /** What was given is not taken yet. */
   private busy = false;
-  private ready: MessageBlock[] = [];
+  private ready: MessageBlock[] | undefined;
   private readyBytes = 0;
   private finished: { readonly error: MeshError | undefined } | undefined;
   private room: () => void = () => undefined;
@@ -53,15 +53,15 @@ export class IncomingMessages implements IncomingStream {
     // What is on its way when a call is given up still arrives.
     if (this.finished !== undefined) return true;
     const blocks = this.keepLast ? [newest(arrived)] : arrived;
-    if (this.take !== undefined && !this.busy && this.ready.length === 0) {
+    if (this.take !== undefined && !this.busy && this.ready === undefined) {
       this.give(blocks);
       return true;
     }
     if (this.keepLast) {
-      this.ready = [newest([...this.ready, ...blocks])];
+      this.ready = [newest(this.ready === undefined ? blocks : [...this.ready, ...blocks])];
       return true;
     }
-    if (this.ready.length === 0) this.ready = blocks;
+    if (this.ready === undefined) this.ready = blocks;
     else this.ready.push(...blocks);
     this.readyBytes += bytes;
     return this.readyBytes < highWaterBytes;
@@ -82,7 +82,7 @@ export class IncomingMessages implements IncomingStream {
   /** The call is given up: what was not taken is thrown away. */
   fail(error: MeshError): void {
     if (this.finished !== undefined) return;
-    this.ready = [];
+    this.ready = undefined;
     this.end(error);
   }
 
@@ -123,15 +123,15 @@ export class IncomingMessages implements IncomingStream {
 
   /** Gives what lay ready, then the end. */
   private goOn(): void {
-    while (this.take !== undefined && !this.busy && this.ready.length > 0) {
+    while (this.take !== undefined && !this.busy && this.ready !== undefined) {
       const blocks = this.ready;
       const wasFull = this.readyBytes >= highWaterBytes;
-      this.ready = [];
+      this.ready = undefined;
       this.readyBytes = 0;
       if (wasFull) this.room();
       this.give(blocks);
     }
-    if (this.finished === undefined || this.busy || this.ready.length > 0) return;
+    if (this.finished === undefined || this.busy || this.ready !== undefined) return;
     const { error } = this.finished;
     if (error === undefined) this.done?.resolve();
     else this.done?.reject(error);
@@ -139,7 +139,7 @@ export class IncomingMessages implements IncomingStream {
 
   /** Whoever takes the messages failed. */
   private broke(error: unknown): void {
-    this.ready = [];
+    this.ready = undefined;
     this.done?.reject(error);
     this.end(undefined);
   }

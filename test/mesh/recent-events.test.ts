@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { BlockReader } from '../../src/mesh/block-reader.js';
 import { RecentEvents } from '../../src/mesh/recent-events.js';
 import { type Gap, SequenceTracker } from '../../src/mesh/sequence-tracker.js';
+import { EnvelopeReader } from '../../src/messages/envelope-reader.js';
 import { EventMemo } from '../../src/messages/event-memo.js';
 import type { MeshEvent } from '../../src/messages/mesh-event.js';
 import { TypeRegistry } from '../../src/messages/registry.js';
@@ -10,6 +11,7 @@ import type { MessageBlock } from '../../src/wire/types.js';
 import { frameOf, replyOf } from '../interop/raw-http2.js';
 
 const registry = new TypeRegistry();
+const reader = new EnvelopeReader();
 const largeBytes = 140_000;
 const frames = new Map<string, Buffer>();
 
@@ -56,6 +58,7 @@ class Reader {
     recent.join();
     const memo = new EventMemo();
     this.blocks = new BlockReader({
+      reader,
       pattern,
       tracker: this.tracker,
       decoder: { registry, unknownType: () => undefined, memo },
