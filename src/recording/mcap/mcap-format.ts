@@ -30,6 +30,10 @@ export const recordHeadBytes = 9;
 /** Channel, sequence and two times before the data of a message. */
 export const messageHeadBytes = 22;
 
+/** Where in that the two times stand. */
+export const logTimeAt = 6;
+export const publishTimeAt = 14;
+
 /** Times, uncompressed size and checksum at the start of a chunk's content. */
 export const chunkHeadBytes = 28;
 

@@ -7,8 +7,8 @@ import type { PathName } from '../path-table.js';
 import { DescribedEvent } from './described-event.js';
 import type { FileSchemas } from './file-schemas.js';
 import { ForeignEvents, nameOfChannel } from './foreign-events.js';
-import { eventSchemaName, eventTopicSuffix, messageHeadBytes } from './mcap-format.js';
-import { readNanos } from './nanos.js';
+import { eventSchemaName, eventTopicSuffix, logTimeAt, messageHeadBytes, publishTimeAt } from './mcap-format.js';
+import { Nanos } from './nanos.js';
 import type { ChannelRecord } from './record-encoder.js';
 
 const none = new DataView(new ArrayBuffer(0));
@@ -34,6 +34,7 @@ interface Topic {
   start: number;
   end: number;
   sequence: number;
+  readonly time: Nanos;
   timeS: number;
 }
 
@@ -136,7 +137,6 @@ export class MessagePairs implements EventParts {
     if (end - start < messageHeadBytes) throw new MeshError('data-loss', 'a message that is too short');
     const id = view.getUint16(start, true);
     const sequence = view.getUint32(start + 2, true);
-    const timeS = readNanos(view, start + 6);
     const dataStart = start + messageHeadBytes;
     const channel = this.payloads[id];
     if (channel === undefined) {
@@ -147,13 +147,16 @@ export class MessagePairs implements EventParts {
       const payloadOf = topic.channel;
       topic.channel = undefined;
       // Without its payload it is not wanted, was lost, or was left out by whoever copied the file.
-      if (payloadOf === undefined || topic.sequence !== sequence || topic.timeS !== timeS) return false;
+      if (payloadOf === undefined || topic.sequence !== sequence || !topic.time.isAt(view, start + logTimeAt))
+        return false;
       setPart(this.event, view, dataStart, end);
       setPart(this.payload, topic.view, topic.start, topic.end);
-      return this.take(payloadOf, sequence, timeS);
+      return this.take(payloadOf, sequence, topic.timeS);
     }
-    if (!channel.isWanted || !(timeS >= this.wanted.fromS && timeS < this.wanted.toS)) return false;
+    if (!channel.isWanted) return false;
     const { topic } = channel;
+    const timeS = topic.time.read(view, start + logTimeAt);
+    if (!(timeS >= this.wanted.fromS && timeS < this.wanted.toS)) return false;
     if (topic.hasEvents) {
       topic.channel = channel;
       topic.view = view;
@@ -163,7 +166,8 @@ export class MessagePairs implements EventParts {
       topic.timeS = timeS;
       return false;
     }
-    const event = channel.foreign.encode(end - dataStart, sequence, readNanos(view, start + 14), timeS);
+    const publishedS = topic.time.read(view, start + publishTimeAt);
+    const event = channel.foreign.encode(end - dataStart, sequence, publishedS, timeS);
     setPart(this.event, viewOf(event), 0, event.length);
     setPart(this.payload, view, dataStart, end);
     return this.take(channel, sequence, timeS);
@@ -179,7 +183,16 @@ export class MessagePairs implements EventParts {
   private topic(name: string): Topic {
     let topic = this.topics.get(name);
     if (topic === undefined) {
-      topic = { hasEvents: false, channel: undefined, view: none, start: 0, end: 0, sequence: 0, timeS: 0 };
+      topic = {
+        hasEvents: false,
+        channel: undefined,
+        view: none,
+        start: 0,
+        end: 0,
+        sequence: 0,
+        time: new Nanos(),
+        timeS: 0,
+      };
       this.topics.set(name, topic);
     }
     return topic;

@@ -4,8 +4,8 @@ const word = 0x100000000;
 export class Nanos {
   low = 0;
   high = 0;
-  /** The second that was set last, in nanoseconds: events come many to a second. */
-  private second = Number.NaN;
+  /** The second of the last time, in nanoseconds: events come many to a second. */
+  private second = 0;
   private secondLow = 0;
   private secondHigh = 0;
 
@@ -25,6 +25,22 @@ export class Nanos {
     view.setUint32(at + 4, this.high, true);
   }
 
+  /** Gives the seconds that it reads: exactly those that were set when it was written. */
+  read(view: DataView, at: number): number {
+    this.low = view.getUint32(at, true);
+    this.high = view.getUint32(at + 4, true);
+    const nanos = (this.high - this.secondHigh) * word + this.low - this.secondLow;
+    if (nanos >= 0 && nanos < 1e9) return this.second + nanos / 1e9;
+    const { whole, rest } = divided(this.low, this.high);
+    this.setSecond(whole);
+    return whole + rest / 1e9;
+  }
+
+  /** Whether this time stands there. */
+  isAt(view: DataView, at: number): boolean {
+    return view.getUint32(at, true) === this.low && view.getUint32(at + 4, true) === this.high;
+  }
+
   private setSecond(second: number): void {
     this.second = second;
     // The product has more than 53 bits: it is made of the upper and the lower 16 bits of the second.
@@ -35,17 +51,14 @@ export class Nanos {
   }
 }
 
-/** Reads a uint64 of nanoseconds as seconds: exactly those that `Nanos` wrote. */
-export function readNanos(view: DataView, at: number): number {
-  const low = view.getUint32(at, true);
-  const high = view.getUint32(at + 4, true);
-  // Long division by 1e9 in steps of 16 bits, each of which a number holds exactly.
+/** Whole seconds of nanoseconds, and the rest: a long division in steps of 16 bits, which a number holds exactly. */
+function divided(low: number, high: number): { readonly whole: number; readonly rest: number } {
   const first = Math.floor(high / 1e9);
   const middle = (high - first * 1e9) * 0x10000 + (low >>> 16);
   const second = Math.floor(middle / 1e9);
   const last = (middle - second * 1e9) * 0x10000 + (low & 0xffff);
   const third = Math.floor(last / 1e9);
-  return first * word + second * 0x10000 + third + (last - third * 1e9) / 1e9;
+  return { whole: first * word + second * 0x10000 + third, rest: last - third * 1e9 };
 }
 
 /** Seconds of a uint64 of nanoseconds. */
