@@ -29,6 +29,7 @@ import {
 import type { RecentEvents } from './recent-events.js';
 import { type Gap, SequenceTracker } from './sequence-tracker.js';
 import { encodeSubscription, type SubscribeRequest } from './subscribe-request.js';
+import { givenBack, type TakeBatch, TakeFailure, taken } from './take-batch.js';
 
 export interface EventStreamOptions {
   readonly service: string;
@@ -187,12 +188,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       await stream.receive((blocks) => {
         const events = this.read(blocks);
         const taking = events.length === 0 ? undefined : take(events);
-        if (this.shared !== undefined) return taking;
-        const giveBack = (): void => {
-          for (const event of events) event.giveBack();
-          for (const { memory } of blocks) memory.release();
-        };
-        return taking === undefined ? giveBack() : taking.then(giveBack);
+        return this.shared === undefined ? givenBack(taking, events, blocks) : taking;
       });
       this.interrupted(
         new MeshError('unavailable', `${this.options.service} at ${connection.address} ended the stream`),
@@ -301,21 +297,4 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     if (this.epoch !== undefined) return { epoch: this.epoch, next: this.tracker.next };
     return this.options.request.history === true ? fromHistory : undefined;
   }
-}
-
-type TakeBatch<T> = (batch: readonly MeshEvent<T>[]) => void | Promise<void>;
-
-/** The program failed, not the stream. */
-class TakeFailure extends Error {}
-
-function taken<T>(take: TakeBatch<T>, batch: readonly MeshEvent<T>[]): void | Promise<void> {
-  try {
-    return take(batch)?.catch(failed);
-  } catch (error) {
-    return failed(error);
-  }
-}
-
-function failed(cause: unknown): never {
-  throw new TakeFailure('', { cause });
 }

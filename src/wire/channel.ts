@@ -3,7 +3,7 @@ import { pause } from '../base/pause.js';
 import type { ClientConnection } from '../http2/client-connection.js';
 import { ClientCall } from './client-call.js';
 import type { TlsFiles } from './credentials.js';
-import { frameEnd, framePrefix, framePrefixBytes } from './frames.js';
+import { forEachMessage, framePrefix } from './frames.js';
 import { Http2Connection } from './http2-connection.js';
 import { requestHeaders, versionHeader } from './http2-headers.js';
 import { IncomingMessages } from './incoming-messages.js';
@@ -52,8 +52,9 @@ export class Channel implements WireChannel {
     const incoming = this.stream(method, request, options);
     let reply: Buffer | undefined;
     await incoming.receive(([first]) => {
-      const { bytes, start } = first!;
-      reply ??= bytes.subarray(start + framePrefixBytes, frameEnd(bytes, start));
+      forEachMessage(first!, (message) => {
+        reply ??= message;
+      });
     });
     if (reply === undefined) throw new MeshError('internal', `${this.address} answered ${method} without a message`);
     return reply;

@@ -1,4 +1,4 @@
-import type { FramedMessage } from './types.js';
+import type { FramedMessage, MessageBlock } from './types.js';
 
 /*
  * How a gRPC message stands in an HTTP/2 stream: one byte that says whether it is compressed, four that give its
@@ -49,6 +49,15 @@ export function frameStarts(bytes: Buffer, start: number, end: number): number[]
     starts.push(at);
   }
   return starts;
+}
+
+/** Gives the messages of a block one by one, cut out of it. */
+export function forEachMessage({ bytes, start, end }: MessageBlock, take: (message: Buffer) => void): void {
+  for (let at = start; at < end; ) {
+    const next = frameEnd(bytes, at);
+    take(bytes.subarray(at + framePrefixBytes, next));
+    at = next;
+  }
 }
 
 /** The message within a frame, without its prefix. */

@@ -6,7 +6,7 @@ import type { HeaderFields } from '../http2/header-decoder.js';
 import type { Memory } from '../http2/memory.js';
 import { DeadlineSweep } from './deadline-sweep.js';
 import { FrameReader } from './frame-reader.js';
-import { frameEnd, framePrefix, framePrefixBytes } from './frames.js';
+import { forEachMessage, framePrefix } from './frames.js';
 import { notGrpc, requestHeaders, trailersError, versionHeader } from './http2-headers.js';
 import {
   encodeRequests,
@@ -200,14 +200,8 @@ export class RequestLaneClient {
     try {
       const blocks: MessageBlock[] = [];
       this.reader.read(memory, start, end, blocks);
-      const take = (reply: LaneReply & { readonly reply: Buffer }): void => this.take(reply);
-      for (const { bytes, start: first, end: last } of blocks) {
-        for (let at = first; at < last; ) {
-          const next = frameEnd(bytes, at);
-          readReplies(bytes.subarray(at + framePrefixBytes, next), take);
-          at = next;
-        }
-      }
+      const read = (message: Buffer): void => readReplies(message, (reply) => this.take(reply));
+      for (const block of blocks) forEachMessage(block, read);
     } catch (error) {
       this.refused = true;
       this.trailers = MeshError.from(error);
