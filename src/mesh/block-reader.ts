@@ -15,11 +15,19 @@ export interface BlockReaderOptions {
   readonly tracker: SequenceTracker;
   readonly decoder: EventDecoder;
   readonly memo: EventMemo;
-  /** What the subscriptions of the client to this pattern bring; without it nothing is shared. */
-  readonly recent: RecentEvents | undefined;
   readonly onGaps: (gaps: readonly Gap[]) => void;
   /** Told of a message that is no event. */
   readonly onBroken: (error: unknown) => void;
+}
+
+/** Where blocks come from. */
+export interface BlockSource {
+  /** What the receiver knows of their events; asked where events are made. */
+  readonly origin: () => EventOrigin;
+  /** The service has no epochs. */
+  readonly isFarmNg: boolean;
+  /** What the subscriptions of the client to this pattern bring, where they share it. */
+  readonly recent: RecentEvents | undefined;
 }
 
 /** Makes events of the messages of one subscription, and follows their sequences. */
@@ -34,16 +42,16 @@ export class BlockReader {
     this.reader = options.reader;
   }
 
-  /**
-   * The events of a block, without those that came before. `origin` is asked where events are made; `isFarmNg`: the
-   * service has no epochs.
-   */
-  read<T>(
-    block: MessageBlock,
-    origin: () => EventOrigin,
-    { isFarmNg }: { readonly isFarmNg: boolean },
-  ): readonly MeshEvent<T>[] {
-    const { recent } = this.options;
+  /** The events of blocks, of which there is at least one, without those that came before. */
+  read<T>([first, ...more]: readonly MessageBlock[], source: BlockSource): readonly MeshEvent<T>[] {
+    const events = this.readBlock<T>(first!, source);
+    if (more.length === 0) return events;
+    const all = [...events];
+    for (const block of more) for (const event of this.readBlock<T>(block, source)) all.push(event);
+    return all;
+  }
+
+  private readBlock<T>(block: MessageBlock, { origin, isFarmNg, recent }: BlockSource): readonly MeshEvent<T>[] {
     if (isFarmNg || recent?.isShared !== true) {
       return this.readEach<T>(block, block.start, origin(), { isFarmNg }).events;
     }

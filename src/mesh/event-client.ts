@@ -139,7 +139,7 @@ export class EventClient<T extends ServiceTypes = AnyTypes> implements AsyncDisp
       logger: this.logger,
       reader: this.reader,
       cache: this.cache,
-      recent: this.recentOf(normalizePath(wanted.path)),
+      recent: () => this.recentOf(normalizePath(wanted.path)),
       signals: signal === undefined ? [this.closing.signal] : [this.closing.signal, signal],
       unknownType: (type) => this.sayUnknown(type),
       farmNgService: () => this.sayFarmNg(),

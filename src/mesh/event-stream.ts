@@ -44,7 +44,7 @@ export interface EventStreamOptions {
   /** What the streams of one client decode, shared. */
   readonly cache: MessageCache;
   /** What those of its streams bring that have this request's path. */
-  readonly recent: RecentEvents;
+  readonly recent: () => RecentEvents;
   /** Any of them ends the stream. */
   readonly signals: readonly AbortSignal[];
   unknownType(type: string): void;
@@ -79,7 +79,9 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
   private readonly gaps = new Subject<Gap>();
   private readonly events: BlockReader;
   private readonly ended = new AbortController();
-  private readonly shared: Pick<EventStreamOptions, 'cache' | 'recent'> | undefined;
+  private readonly lends: boolean;
+  /** What it shares with others, while it runs; undefined where events are lent: what is lent to one cannot serve another. */
+  private recent: RecentEvents | undefined;
   private epoch: string | undefined;
   private received = 0;
   private lost = 0;
@@ -93,16 +95,14 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     this.tracker = new SequenceTracker(options.service, options.request.everyN ?? 0);
     const memo = new EventMemo();
     const { registry, unknownType } = options;
-    // What is lent to one cannot serve another.
-    this.shared = options.request.lend === true ? undefined : { cache: options.cache, recent: options.recent };
-    const decoder = { registry, unknownType, memo, ...(this.shared && { cache: this.shared.cache }) };
+    this.lends = options.request.lend === true;
+    const decoder = { registry, unknownType, memo, ...(this.lends ? {} : { cache: options.cache }) };
     this.events = new BlockReader({
       reader: options.reader,
       pattern: this.pattern,
       tracker: this.tracker,
       decoder,
       memo,
-      recent: this.shared?.recent,
       onGaps: (gaps) => this.tell(gaps),
       onBroken: (error) => this.malformed(error),
     });
@@ -141,9 +141,10 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
   async forEachBatch(take: TakeBatch<T>): Promise<void> {
     if (this.started) throw new MeshError('failed-precondition', 'this stream is read already; call events() again');
     this.started = true;
-    const { signals } = this.options;
-    this.shared?.cache.join();
-    this.shared?.recent.join();
+    const { signals, cache, recent } = this.options;
+    if (!this.lends) cache.join();
+    this.recent = this.lends ? undefined : recent();
+    this.recent?.join();
     const end = (): void => this.ended.abort();
     for (const signal of signals) {
       if (signal.aborted) end();
@@ -160,8 +161,8 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       }
     } finally {
       for (const signal of signals) signal.removeEventListener('abort', end);
-      this.shared?.cache.leave();
-      this.shared?.recent.leave();
+      if (!this.lends) cache.leave();
+      this.recent?.leave();
       this.ended.abort();
       this.gaps.complete();
     }
@@ -188,7 +189,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       await stream.receive((blocks) => {
         const events = this.read(blocks);
         const taking = events.length === 0 ? undefined : take(events);
-        return this.shared === undefined ? givenBack(taking, events, blocks) : taking;
+        return this.lends ? givenBack(taking, events, blocks) : taking;
       });
       this.interrupted(
         new MeshError('unavailable', `${this.options.service} at ${connection.address} ended the stream`),
@@ -212,15 +213,8 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
 
   private read(blocks: readonly MessageBlock[]): readonly MeshEvent<T>[] {
     this.options.connection.heard();
-    const isFarmNg = this.epoch === undefined;
-    let events = this.events.read<T>(blocks[0]!, this.origin, { isFarmNg });
-    if (blocks.length > 1) {
-      const all = [...events];
-      for (let index = 1; index < blocks.length; index++) {
-        for (const event of this.events.read<T>(blocks[index]!, this.origin, { isFarmNg })) all.push(event);
-      }
-      events = all;
-    }
+    const { origin, recent } = this;
+    const events = this.events.read<T>(blocks, { origin, isFarmNg: this.epoch === undefined, recent });
     this.received += events.length;
     return events;
   }

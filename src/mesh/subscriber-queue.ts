@@ -8,7 +8,7 @@ export class ByteBudget {
   constructor(readonly limit: number) {}
 }
 
-// Places of a queue: when it gets its first ones, and as many as it keeps when it is empty again.
+// Places of a queue: how many it gets at first, and how many it keeps.
 const leastPlaces = 16;
 const keptPlaces = 1024;
 
@@ -96,30 +96,31 @@ export class SubscriberQueue {
     this.bytes -= event.size;
     this.budget.used -= event.size;
     // A queue that was long once is not to hold its room for ever.
-    if (this.count === 0 && this.ring.length > keptPlaces) this.empty();
+    if (this.ring.length > keptPlaces && 8 * this.count < this.ring.length) this.resize(this.ring.length / 2);
     return event;
   }
 
   /** Empties the queue and gives its bytes back; gives the events thrown away. */
   clear(): readonly EncodedEvent[] {
     const thrownAway = this.inOrder();
-    this.empty();
+    this.ring = [];
+    this.head = 0;
+    this.count = 0;
     this.budget.used -= this.bytes;
     this.bytes = 0;
     return thrownAway;
   }
 
   private append(event: EncodedEvent): void {
-    if (this.count === this.ring.length) this.grow();
+    if (this.count === this.ring.length) this.resize(Math.max(leastPlaces, 2 * this.count));
     this.ring[(this.head + this.count) & (this.ring.length - 1)] = event;
     this.count += 1;
     this.bytes += event.size;
     this.budget.used += event.size;
   }
 
-  private grow(): void {
+  private resize(places: number): void {
     const events: (EncodedEvent | undefined)[] = this.inOrder();
-    const places = Math.max(leastPlaces, 2 * events.length);
     while (events.length < places) events.push(undefined);
     this.ring = events;
     this.head = 0;
@@ -128,12 +129,6 @@ export class SubscriberQueue {
   private inOrder(): EncodedEvent[] {
     const { ring, head, count } = this;
     return Array.from({ length: count }, (_, index) => ring[(head + index) & (ring.length - 1)]!);
-  }
-
-  private empty(): void {
-    this.ring = [];
-    this.head = 0;
-    this.count = 0;
   }
 
   private fits(size: number): boolean {

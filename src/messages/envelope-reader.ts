@@ -4,7 +4,7 @@ import { WireCursor } from './varint.js';
 
 /**
  * Finds what a receiver must know of every event: where its parts lie, its sequence, and where its URI lies. One
- * reader serves a whole stream, so that nothing is made for an event but the event. Format: see `envelope.ts`.
+ * reader serves all streams of a client, so that nothing is made for an event but the event. Format: see `envelope.ts`.
  */
 export class EnvelopeReader {
   /** Bounds of the encoded Event, its URI and the payload in the bytes that were read. */

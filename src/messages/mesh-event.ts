@@ -103,7 +103,11 @@ export class MeshEvent<T = unknown> implements Event {
     return this.cutPayload;
   }
 
-  /** The memory is used for other events from now on: what was not decoded before is gone. */
+  /**
+   * The memory is used for other events from now on: bytes and message are gone, and what of URI and stamps was not
+   * looked at before. Called by the subscription that lent the event.
+   * @internal
+   */
   giveBack(): void {
     this.bytes = givenBack;
     this.cutEvent = undefined;

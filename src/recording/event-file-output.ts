@@ -1,10 +1,9 @@
 import { dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
-import { decodeHead } from '../messages/envelope.js';
-import { EventMemo } from '../messages/event-memo.js';
 import { type BytesPart, copyPart } from './bytes-part.js';
 import { lengthBytes } from './event-file-format.js';
 import { diskError, type RecordingDisk, type RecordingFile } from './recording-disk.js';
+import { wholeRecords } from './whole-records.js';
 
 export type SyncMode = 'none' | 'interval' | 'each';
 
@@ -18,6 +17,8 @@ export interface OutputOptions {
 const done = Promise.resolve();
 const chunkBytes = 1 << 20;
 const maxBufferedBytes = 8_000_000;
+// A longer record has memory of its own, which it fills.
+const longRecordBytes = chunkBytes / 4;
 // As many as can be waiting: then nothing is allocated while recording goes on.
 const maxSpareChunks = Math.ceil(maxBufferedBytes / chunkBytes);
 
@@ -278,22 +279,8 @@ export class EventFileOutput {
   }
 
   private newChunk(size: number, newFile: string | undefined): Chunk {
-    const bytes =
-      size <= chunkBytes ? (this.spare.pop() ?? Buffer.allocUnsafeSlow(chunkBytes)) : Buffer.allocUnsafeSlow(size);
+    const spare = size <= longRecordBytes ? this.spare.pop() : undefined;
+    const bytes = spare ?? Buffer.allocUnsafeSlow(size <= longRecordBytes ? chunkBytes : size);
     return { bytes, view: new DataView(bytes.buffer), used: 0, newFile };
   }
-}
-
-/** Bytes of the records that are whole within the first `length` bytes. */
-function wholeRecords(bytes: Buffer, length: number): number {
-  const memo = new EventMemo();
-  let at = 0;
-  while (at + lengthBytes <= length) {
-    const eventEnd = at + lengthBytes + bytes.readUInt32LE(at);
-    if (eventEnd > length) break;
-    const end = eventEnd + decodeHead(bytes, at + lengthBytes, eventEnd, memo).payloadLength;
-    if (end > length) break;
-    at = end;
-  }
-  return at;
 }

@@ -1,7 +1,9 @@
 import type { Memory } from '../http2/memory.js';
 
-// One is filled while what lies in the other is taken.
-const mostFree = 2;
+// One is filled while what lies in another is taken, and messages of two lengths may come in turn.
+const mostFree = 4;
+// What a message leaves empty is held for as long as somebody keeps it.
+const largestWaste = 2;
 
 /**
  * Where large messages that came in pieces are put together. What is released serves the next one: to allocate a
@@ -16,15 +18,15 @@ export class MessageMemory {
   }
 
   private room(length: number): Buffer {
-    const free = this.free.pop();
-    if (free === undefined) return Buffer.allocUnsafeSlow(length);
-    if (free.length >= length) return free;
-    // The next frame of a camera may be a little longer.
-    return Buffer.allocUnsafeSlow(length + (length >> 3));
+    const fits = this.free.findIndex((free) => free.length >= length && free.length <= largestWaste * length);
+    if (fits !== -1) return this.free.splice(fits, 1)[0]!;
+    // Where memory comes back, the next frame of a camera may be a little longer.
+    return Buffer.allocUnsafeSlow(this.free.length === 0 ? length : length + (length >> 3));
   }
 
   private recycle(bytes: Buffer): void {
-    if (this.free.length < mostFree) this.free.push(bytes);
+    this.free.push(bytes);
+    if (this.free.length > mostFree) this.free.shift();
   }
 }
 

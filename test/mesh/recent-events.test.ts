@@ -52,9 +52,11 @@ class Reader {
   readonly said: unknown[] = [];
   private readonly tracker: SequenceTracker;
   private readonly blocks: BlockReader;
+  private readonly recent: RecentEvents;
 
   constructor(pattern: string, everyN: number, recent: RecentEvents) {
     this.tracker = new SequenceTracker('agent-1', everyN);
+    this.recent = recent;
     recent.join();
     const memo = new EventMemo();
     this.blocks = new BlockReader({
@@ -63,7 +65,6 @@ class Reader {
       tracker: this.tracker,
       decoder: { registry, unknownType: () => undefined, memo },
       memo,
-      recent,
       onGaps: (gaps: readonly Gap[]) => this.said.push(...gaps),
       onBroken: (error) => this.said.push(String(error)),
     });
@@ -74,7 +75,8 @@ class Reader {
   }
 
   read(block: MessageBlock, isFarmNg = false): readonly MeshEvent[] {
-    const events = this.blocks.read(block, () => ({ publisher: 'agent-1' }), { isFarmNg });
+    const origin = () => ({ publisher: 'agent-1' });
+    const events = this.blocks.read([block], { origin, isFarmNg, recent: this.recent });
     this.events.push(...events);
     this.said.push(events.length);
     return events;

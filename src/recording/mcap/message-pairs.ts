@@ -34,8 +34,10 @@ interface Topic {
   start: number;
   end: number;
   sequence: number;
-  readonly time: Nanos;
   timeS: number;
+  /** The same as it stands in the file, in two halves. */
+  low: number;
+  high: number;
 }
 
 /** The part of a file that is wanted. */
@@ -61,6 +63,8 @@ export class MessagePairs implements EventParts {
   /** The lower 32 bits. */
   sequence = 0;
   private found: PayloadChannel | undefined;
+  /** Of the message that is looked at. */
+  private readonly time = new Nanos();
   private readonly topics = new Map<string, Topic>();
   /** By channel: arrays, since every message looks here. */
   private readonly payloads: (PayloadChannel | undefined)[] = [];
@@ -147,7 +151,7 @@ export class MessagePairs implements EventParts {
       const payloadOf = topic.channel;
       topic.channel = undefined;
       // Without its payload it is not wanted, was lost, or was left out by whoever copied the file.
-      if (payloadOf === undefined || topic.sequence !== sequence || !topic.time.isAt(view, start + logTimeAt))
+      if (payloadOf === undefined || topic.sequence !== sequence || !isTime(topic, view, start + logTimeAt))
         return false;
       setPart(this.event, view, dataStart, end);
       setPart(this.payload, topic.view, topic.start, topic.end);
@@ -155,7 +159,7 @@ export class MessagePairs implements EventParts {
     }
     if (!channel.isWanted) return false;
     const { topic } = channel;
-    const timeS = topic.time.read(view, start + logTimeAt);
+    const timeS = this.time.read(view, start + logTimeAt);
     if (!(timeS >= this.wanted.fromS && timeS < this.wanted.toS)) return false;
     if (topic.hasEvents) {
       topic.channel = channel;
@@ -164,9 +168,11 @@ export class MessagePairs implements EventParts {
       topic.end = end;
       topic.sequence = sequence;
       topic.timeS = timeS;
+      topic.low = this.time.low;
+      topic.high = this.time.high;
       return false;
     }
-    const publishedS = topic.time.read(view, start + publishTimeAt);
+    const publishedS = this.time.read(view, start + publishTimeAt);
     const event = channel.foreign.encode(end - dataStart, sequence, publishedS, timeS);
     setPart(this.event, viewOf(event), 0, event.length);
     setPart(this.payload, view, dataStart, end);
@@ -190,13 +196,18 @@ export class MessagePairs implements EventParts {
         start: 0,
         end: 0,
         sequence: 0,
-        time: new Nanos(),
         timeS: 0,
+        low: 0,
+        high: 0,
       };
       this.topics.set(name, topic);
     }
     return topic;
   }
+}
+
+function isTime({ low, high }: Topic, view: DataView, at: number): boolean {
+  return view.getUint32(at, true) === low && view.getUint32(at + 4, true) === high;
 }
 
 function setPart(part: FoundPart, view: DataView, start: number, end: number): void {

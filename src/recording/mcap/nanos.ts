@@ -36,11 +36,6 @@ export class Nanos {
     return whole + rest / 1e9;
   }
 
-  /** Whether this time stands there. */
-  isAt(view: DataView, at: number): boolean {
-    return view.getUint32(at, true) === this.low && view.getUint32(at + 4, true) === this.high;
-  }
-
   private setSecond(second: number): void {
     this.second = second;
     // The product has more than 53 bits: it is made of the upper and the lower 16 bits of the second.
