@@ -43,7 +43,7 @@ export const plotGroups: readonly PlotGroup[] = [
         latencyLines(results),
       ),
   },
-  bars('Large payloads', 'payloads.svg', ['payload-64k', 'payload-1m']),
+  bars('Large payloads', 'payloads.svg', ['payload-64k', 'payload-1m', 'payload-1m-kept']),
   bars('Memory and start', 'memory.svg', ['memory-stalled', 'memory-idle', 'startup']),
   {
     heading: 'CPU',
