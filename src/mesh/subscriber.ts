@@ -22,17 +22,14 @@ type SubscriberEnd = (subscriber: Subscriber, lost: readonly EncodedEvent[], why
 
 /** The publisher's end of one subscription: its queue, and the stream that the queue is written to. */
 export class Subscriber {
-  // First what each event looks at: of a thousand subscribers, that lies in one line of the processor's cache each.
-  private readonly everyN: number;
-  /** Whether the next event goes to the stream at once. */
-  private isDirect = true;
-  private readonly stream: OutgoingStream;
-  /** Events handed to the stream. */
-  delivered = 0;
-  private readonly queue: SubscriberQueue;
   readonly pattern: string;
   readonly peer: string;
   readonly quality: QualityOfService;
+  /** Events handed to the stream. */
+  delivered = 0;
+  private readonly everyN: number;
+  private readonly stream: OutgoingStream;
+  private readonly queue: SubscriberQueue;
   private backlog: readonly EncodedEvent[] = [];
   private backlogAt = 0;
   private writable = true;
@@ -83,11 +80,11 @@ export class Subscriber {
    * `block` makes the publisher wait; `holdUp` must follow.
    */
   offer(event: EncodedEvent): boolean | 'waits' {
-    if (this.isDirect) {
+    if (this.ended) return false;
+    if (this.writable && this.queued === 0) {
       this.write(event);
       return true;
     }
-    if (this.ended) return false;
     // Events far apart would keep those between them alive.
     const offer = this.queue.offer(this.everyN > 1 ? event.apart() : event);
     if (offer === 'queued') return true;
@@ -119,7 +116,6 @@ export class Subscriber {
   end(error?: MeshError): void {
     if (this.ended) return;
     this.ended = true;
-    this.isDirect = false;
     const lost = [...this.backlog.slice(this.backlogAt), ...this.queue.clear()];
     this.lostAtEnd += lost.length;
     this.backlog = [];
@@ -140,9 +136,7 @@ export class Subscriber {
     }
     // Only events beyond the bounds have somebody waiting for them.
     while (this.waits.length > this.queue.beyond) this.waits.shift()!.settle(true);
-    const isEmpty = this.queued === 0;
-    this.isDirect = isEmpty && this.writable && !this.ended;
-    if (isEmpty) this.onIdle?.();
+    if (this.queued === 0) this.onIdle?.();
   }
 
   private advanceBacklog(): void {
@@ -156,7 +150,6 @@ export class Subscriber {
   private write(event: EncodedEvent): void {
     this.delivered += 1;
     this.writable = this.stream.write(event);
-    if (!this.writable) this.isDirect = false;
   }
 
   /**

@@ -50,22 +50,21 @@ export class TickFlusher {
  * grpc-js's way, and the same bytes on the wire. Headers, trailers and status stay with grpc-js.
  */
 export class BatchedStream implements OutgoingStream {
-  // First what each message looks at, as with `Subscriber`: frames that follow each other in one memory, not written yet.
-  private bytes: Buffer | undefined;
-  private until = 0;
-  private pendingBytes = 0;
-  private scheduled = false;
-  private full = false;
-  private start = 0;
-  /** Whole pieces that go out before those frames. */
-  private pieces: Uint8Array[] | undefined;
   private readonly call: SubscribeCall;
   private readonly http2: ServerHttp2Stream;
   private readonly flusher: TickFlusher;
   private readonly statusOf: StatusOf;
+  /** What is not written yet: whole pieces, and behind them frames that follow each other in one memory. */
+  private pieces: Uint8Array[] | undefined;
+  private bytes: Buffer | undefined;
+  private start = 0;
+  private until = 0;
+  private pendingBytes = 0;
   /** Bytes that the HTTP/2 stream may hold before it is full. */
   private limit = batchBytes;
+  private full = false;
   private ended = false;
+  private scheduled = false;
   private listener: () => void = () => undefined;
 
   constructor(call: SubscribeCall, http2: ServerHttp2Stream, flusher: TickFlusher, statusOf: StatusOf) {
