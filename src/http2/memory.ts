@@ -20,3 +20,28 @@ export class OwnMemory implements Memory {
 
   release(): void {}
 }
+
+/** Memory that tells when nobody holds it any more, so that it can be used again. */
+export class CountedMemory implements Memory {
+  readonly bytes: Buffer;
+  private readonly onFree: (memory: CountedMemory) => void;
+  private holders = 0;
+
+  constructor(bytes: Buffer, onFree: (memory: CountedMemory) => void) {
+    this.bytes = bytes;
+    this.onFree = onFree;
+  }
+
+  get isHeld(): boolean {
+    return this.holders > 0;
+  }
+
+  hold(): void {
+    this.holders += 1;
+  }
+
+  release(): void {
+    this.holders -= 1;
+    if (this.holders === 0) this.onFree(this);
+  }
+}

@@ -1,4 +1,4 @@
-import { type Memory, OwnMemory } from './memory.js';
+import { CountedMemory, type Memory, OwnMemory } from './memory.js';
 
 // What one read brings at most.
 const readBytes = 64 * 1024;
@@ -9,8 +9,8 @@ const maxFree = 4;
 
 /** Where a connection reads to. Memory is used again as soon as nobody needs what it holds. */
 export class ReadMemory {
-  private current = new Piece(this);
-  private free: Piece[] = [];
+  private current = this.piece();
+  private free: CountedMemory[] = [];
 
   /** Where the next read goes. */
   get next(): Buffer {
@@ -25,34 +25,12 @@ export class ReadMemory {
       return;
     }
     take(current, length);
-    if (current.isHeld) this.current = this.free.pop() ?? new Piece(this);
+    if (current.isHeld) this.current = this.free.pop() ?? this.piece();
   }
 
-  /** A piece that nobody needs any more. */
-  recycle(piece: Piece): void {
-    if (piece !== this.current && this.free.length < maxFree) this.free.push(piece);
-  }
-}
-
-class Piece implements Memory {
-  readonly bytes = Buffer.allocUnsafeSlow(readBytes);
-  private readonly owner: ReadMemory;
-  private holders = 0;
-
-  constructor(owner: ReadMemory) {
-    this.owner = owner;
-  }
-
-  get isHeld(): boolean {
-    return this.holders > 0;
-  }
-
-  hold(): void {
-    this.holders += 1;
-  }
-
-  release(): void {
-    this.holders -= 1;
-    if (this.holders === 0) this.owner.recycle(this);
+  private piece(): CountedMemory {
+    return new CountedMemory(Buffer.allocUnsafeSlow(readBytes), (piece) => {
+      if (piece !== this.current && this.free.length < maxFree) this.free.push(piece);
+    });
   }
 }

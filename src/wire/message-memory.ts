@@ -1,4 +1,4 @@
-import type { Memory } from '../http2/memory.js';
+import { CountedMemory, type Memory } from '../http2/memory.js';
 
 // One is filled while what lies in another is taken, and messages of two lengths may come in turn.
 const mostFree = 4;
@@ -14,7 +14,7 @@ export class MessageMemory {
 
   /** Room for `length` bytes, at the beginning of the memory. */
   take(length: number): Memory {
-    return new Room(this.room(length), (released) => this.recycle(released));
+    return new CountedMemory(this.room(length), ({ bytes }) => this.recycle(bytes));
   }
 
   private room(length: number): Buffer {
@@ -27,25 +27,5 @@ export class MessageMemory {
   private recycle(bytes: Buffer): void {
     this.free.push(bytes);
     if (this.free.length > mostFree) this.free.shift();
-  }
-}
-
-class Room implements Memory {
-  readonly bytes: Buffer;
-  private readonly recycle: (bytes: Buffer) => void;
-  private holders = 0;
-
-  constructor(bytes: Buffer, recycle: (bytes: Buffer) => void) {
-    this.bytes = bytes;
-    this.recycle = recycle;
-  }
-
-  hold(): void {
-    this.holders += 1;
-  }
-
-  release(): void {
-    this.holders -= 1;
-    if (this.holders === 0) this.recycle(this.bytes);
   }
 }
