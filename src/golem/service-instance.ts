@@ -16,7 +16,7 @@ export interface ServiceInstance<S extends Service = Service> {
   /** `instanceName` of its parameters, else the class's name and a number. */
   readonly name: string;
   readonly state: ServiceState;
-  /** Who runs it. Absent while pending. */
+  /** Who runs it; while pending, who was left, if anybody was. */
   readonly provider: ProviderInfo | undefined;
   readonly agreementId: string | undefined;
   readonly activityId: string | undefined;
@@ -115,11 +115,10 @@ export class LiveInstance<S extends Service = Service> implements ServiceInstanc
 
   /** Takes a signal: the table says where it leads. */
   apply(signal: ServiceSignal, why?: string): void {
-    // Whatever a handler does shows that its activity is there.
-    const isLife = ['done', 'fail', 'stop', 'suspend'].includes(signal);
-    if (this.#state === 'unresponsive' && isLife) this.apply('recover');
     const previous = this.#state;
-    const state = nextState(previous, signal, this.#left);
+    // The handler of an unresponsive instance goes on, and what it does leads on from the state that was left.
+    const isOfHandler = ['done', 'fail', 'stop', 'suspend'].includes(signal);
+    const state = nextState(previous === 'unresponsive' && isOfHandler ? this.#left : previous, signal, this.#left);
     if (isActive(previous)) this.#left = previous;
     this.#state = state;
     this.why = why;

@@ -61,6 +61,26 @@ describe('health checks', () => {
     expect(statesOf(events, instance?.id ?? '')).toContain('stopping');
   });
 
+  test('an unresponsive instance whose handler fails is not called running in between', async () => {
+    class Failing extends Waiting {
+      // biome-ignore lint/correctness/useYield: it comes to no script
+      override async *run(work: WorkContext): ServiceHandler {
+        await work.receive();
+        throw new Error('the provider is gone');
+      }
+    }
+    const { golem, daemon, events } = await startGolem();
+    const cluster = await golem.runService(Failing, { ...quick, healthCheck: { intervalMs: 5, failures: 1000 } });
+    await until(cluster, allAre('running'));
+    daemon.failNext('state', ...Array(1000).fill(unreachable));
+    await until(cluster, allAre('unresponsive'));
+    const [instance] = cluster.instances;
+    instance?.send('fail');
+    await cluster.ended;
+    const states = statesOf(events, instance?.id ?? '');
+    expect(states.slice(2, 5)).toEqual(['running', 'unresponsive', 'stopping']);
+  });
+
   test('null asks nothing', async () => {
     const { golem, daemon } = await startGolem();
     const cluster = await golem.runService(Waiting, { ...quick, healthCheck: null });
