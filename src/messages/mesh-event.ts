@@ -27,7 +27,28 @@ export interface EventOrigin {
   readonly received?: Timestamp;
 }
 
+/** Some bytes of a larger buffer. Many events share that, so whoever reads them all needs not cut each out. */
+export interface BytesRange {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Its bytes. */
+export function lengthOf({ start, end }: BytesRange): number {
+  return end - start;
+}
+
+/** Where an event and its payload stand in one buffer. */
+export interface EventPlace {
+  readonly eventStart: number;
+  readonly eventEnd: number;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+}
+
 const givenBack = Buffer.alloc(0);
+const noOrigin: EventOrigin = {};
 
 /**
  * An event as it came over the wire or out of a file. Everything is decoded when it is first looked at, and kept:
@@ -39,6 +60,8 @@ export class MeshEvent<T = unknown> implements Event {
   private bytes: Buffer;
   private eventStart = 0;
   private eventEnd: number;
+  /** Where the payload stands, if not in `bytes`. */
+  private payloadBytes: Buffer | undefined;
   private payloadStart = 0;
   private payloadEnd: number;
   /** -1: not known yet. */
@@ -57,6 +80,7 @@ export class MeshEvent<T = unknown> implements Event {
   constructor(eventBytes: Buffer, payload: Buffer, decoder: EventDecoder, origin: EventOrigin = {}) {
     this.bytes = eventBytes;
     this.eventEnd = eventBytes.length;
+    this.payloadBytes = payload;
     this.payloadEnd = payload.length;
     this.cutEvent = eventBytes;
     this.cutPayload = payload;
@@ -71,20 +95,32 @@ export class MeshEvent<T = unknown> implements Event {
     return new MeshEvent<T>(event, payload, decoder, origin);
   }
 
-  /** The event whose parts `reader` has just found in `bytes`; nothing of it is copied or cut out until it is needed. */
-  static found<T = unknown>(
-    reader: EnvelopeReader,
+  /** The event that stands in `bytes` at `place`; nothing of it is copied or cut out until it is needed. */
+  static within<T = unknown>(
     bytes: Buffer,
+    place: EventPlace,
     decoder: EventDecoder,
     origin: EventOrigin,
   ): MeshEvent<T> {
     const event = new MeshEvent<T>(bytes, bytes, decoder, origin);
     event.cutEvent = undefined;
     event.cutPayload = undefined;
-    event.eventStart = reader.eventStart;
-    event.eventEnd = reader.eventEnd;
-    event.payloadStart = reader.payloadStart;
-    event.payloadEnd = reader.payloadEnd;
+    event.payloadBytes = undefined;
+    event.eventStart = place.eventStart;
+    event.eventEnd = place.eventEnd;
+    event.payloadStart = place.payloadStart;
+    event.payloadEnd = place.payloadEnd;
+    return event;
+  }
+
+  /** The event that `reader` has just found in `bytes`. */
+  static found<T = unknown>(
+    reader: EnvelopeReader,
+    bytes: Buffer,
+    decoder: EventDecoder,
+    origin: EventOrigin,
+  ): MeshEvent<T> {
+    const event = MeshEvent.within<T>(bytes, reader, decoder, origin);
     event.uriStart = reader.uriStart;
     event.uriEnd = reader.uriEnd;
     event.knownSequence = reader.sequence;
@@ -99,8 +135,18 @@ export class MeshEvent<T = unknown> implements Event {
 
   /** The encoded payload, shared with the receive buffer: copy it to keep it long. */
   get payload(): Buffer {
-    this.cutPayload ??= this.memory.subarray(this.payloadStart, this.payloadEnd);
+    this.cutPayload ??= this.payloadMemory.subarray(this.payloadStart, this.payloadEnd);
     return this.cutPayload;
+  }
+
+  /** Where `eventBytes` stands. @internal */
+  get eventRange(): BytesRange {
+    return { bytes: this.memory, start: this.eventStart, end: this.eventEnd };
+  }
+
+  /** Where `payload` stands. @internal */
+  get payloadRange(): BytesRange {
+    return { bytes: this.payloadMemory, start: this.payloadStart, end: this.payloadEnd };
   }
 
   /**
@@ -110,16 +156,19 @@ export class MeshEvent<T = unknown> implements Event {
    */
   giveBack(): void {
     this.bytes = givenBack;
+    this.payloadBytes = undefined;
     this.cutEvent = undefined;
     this.cutPayload = undefined;
     this.decoded = undefined;
   }
 
-  /** The same event with stamps added to its bytes or taken off; `eventBytes` must differ in nothing else. */
-  restamped(eventBytes: Buffer): MeshEvent<T> {
-    const { payload, decoder } = this;
+  /** The same event with stamps added to its bytes or taken off: those from `start` to `end` differ in nothing else. */
+  restamped(bytes: Buffer, start = 0, end = bytes.length): MeshEvent<T> {
+    const { decoder, payloadMemory, payloadStart, payloadEnd } = this;
     const { publisher } = this.origin;
-    const event = new MeshEvent<T>(eventBytes, payload, decoder, publisher === undefined ? {} : { publisher });
+    const place = { eventStart: start, eventEnd: end, payloadStart, payloadEnd };
+    const event = MeshEvent.within<T>(bytes, place, decoder, publisher === undefined ? noOrigin : { publisher });
+    event.payloadBytes = payloadMemory;
     event.decodedHead = this.decodedHead;
     return event;
   }
@@ -208,6 +257,10 @@ export class MeshEvent<T = unknown> implements Event {
       );
     }
     return this.bytes;
+  }
+
+  private get payloadMemory(): Buffer {
+    return this.payloadBytes ?? this.memory;
   }
 
   private get memo(): EventMemo {

@@ -1,3 +1,5 @@
+import type { BytesRange } from '../messages/mesh-event.js';
+
 /** Some bytes of a larger memory. A `subarray` for each would take longer than copying it. */
 export interface BytesPart {
   /** Once for all parts of the memory: to ask a buffer for its memory takes as long as copying, too. */
@@ -12,14 +14,24 @@ export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** Parts that are whole buffers; those of neighbours, which share their memory, share a view. */
-export class WholeBuffers {
+/** A part that is all of a buffer. */
+export function wholePart(bytes: Uint8Array): BytesPart {
+  return { view: viewOf(bytes), start: 0, end: bytes.length };
+}
+
+/** Makes parts of ranges; neighbours mostly stand in one buffer, or in buffers of one memory, and share a view. */
+export class RangeParts {
+  private bytes: Buffer | undefined;
+  private offset = 0;
   private view: DataView = new DataView(new ArrayBuffer(0));
 
-  part(bytes: Uint8Array): BytesPart {
-    if (this.view.buffer !== bytes.buffer) this.view = new DataView(bytes.buffer);
-    const start = bytes.byteOffset;
-    return { view: this.view, start, end: start + bytes.length };
+  part({ bytes, start, end }: BytesRange): BytesPart {
+    if (bytes !== this.bytes) {
+      this.bytes = bytes;
+      this.offset = bytes.byteOffset;
+      if (this.view.buffer !== bytes.buffer) this.view = new DataView(bytes.buffer);
+    }
+    return { view: this.view, start: this.offset + start, end: this.offset + end };
   }
 }
 

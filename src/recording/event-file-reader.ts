@@ -92,10 +92,14 @@ export class EventFileReader implements RecordingReader {
             chosen[path] ??= matches(pathKey(table.names[path]!));
             if (!chosen[path]) continue;
             const eventEnd = parser.eventEnds[row]!;
-            const event = bytes.subarray(parser.starts[row]! + lengthBytes, eventEnd);
-            const payload = bytes.subarray(eventEnd, parser.ends[row]!);
-            const { service } = table.names[path]!;
-            batch.push({ event: new MeshEvent(event, payload, this.decoder, { publisher: service }), timeS });
+            const place = {
+              eventStart: parser.starts[row]! + lengthBytes,
+              eventEnd,
+              payloadStart: eventEnd,
+              payloadEnd: parser.ends[row]!,
+            };
+            const publisher = table.names[path]!.service;
+            batch.push({ event: MeshEvent.within(bytes, place, this.decoder, { publisher }), timeS });
           }
           const readBytes = doneBytes + offset + parser.consumed - range.start;
           if (batch.length > 0) yield batch;

@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
-import { type BytesPart, WholeBuffers } from './bytes-part.js';
+import { type BytesPart, RangeParts, wholePart } from './bytes-part.js';
 import { baseOf, isHeader, lengthBytes, maxEventBytes, partFile, partOf } from './event-file-format.js';
 import { EventFileOutput, type SyncMode } from './event-file-output.js';
 import { EventForms } from './event-forms.js';
@@ -53,7 +53,9 @@ export class EventFileWriter implements RecordingWriter {
   private readonly headers = new RepeatedHeaders();
   private readonly table = new PathTable();
   private readonly event = new EventForms(this.table);
-  private readonly whole = new WholeBuffers();
+  // Of one batch, events mostly stand in one buffer and payloads in another.
+  private readonly eventParts = new RangeParts();
+  private readonly payloadParts = new RangeParts();
   private readonly maxFileBytes: number;
   private readonly maxFileS: number;
   private part = 0;
@@ -108,8 +110,8 @@ export class EventFileWriter implements RecordingWriter {
   write(events: readonly RecordedEvent[]): Promise<void> {
     try {
       for (const { event, timeS } of events) {
-        const parts = [this.whole.part(event.eventBytes), this.whole.part(event.payload)] as const;
-        if (this.add(...parts, timeS)) this.headers.keep(event, timeS);
+        const eventPart = this.eventParts.part(event.eventRange);
+        if (this.add(eventPart, this.payloadParts.part(event.payloadRange), timeS)) this.headers.keep(event, timeS);
       }
     } catch (error) {
       // What was added before must not wait for a next call.
@@ -198,7 +200,7 @@ export class EventFileWriter implements RecordingWriter {
     this.fileBytes = 0;
     this.fileStartS = Number.isFinite(timeS) ? timeS : undefined;
     for (const { eventBytes, payload } of this.headers.at(timeS)) {
-      this.append(this.whole.part(eventBytes), this.whole.part(payload));
+      this.append(wholePart(eventBytes), wholePart(payload));
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Gap } from '../mesh/sequence-tracker.js';
-import type { MeshEvent } from '../messages/mesh-event.js';
+import { lengthOf, type MeshEvent } from '../messages/mesh-event.js';
 import type { PathReport } from './recording-report.js';
 
 const mostGaps = 1000;
@@ -28,7 +28,7 @@ export class PathCounts {
   /** Counts an event that is written. `begin` is the first sequence of the subscription. */
   add(event: MeshEvent, begin: number): void {
     this.written += 1;
-    this.bytes += event.payload.length;
+    this.bytes += lengthOf(event.payloadRange);
     if (!this.beginning) return;
     this.type = event.type;
     if (event.sequence < begin) this.early += 1;
@@ -38,7 +38,7 @@ export class PathCounts {
   /** Takes back an event that was not written after all. */
   leaveOut(event: MeshEvent): void {
     this.written -= 1;
-    this.bytes -= event.payload.length;
+    this.bytes -= lengthOf(event.payloadRange);
   }
 
   miss(gap: Gap): void {

@@ -5,7 +5,7 @@ import { type Logger, silentLogger } from '../base/logger.js';
 import type { SubscriptionConfig } from '../config/types.js';
 import type { Mesh } from '../mesh/mesh.js';
 import { decodeEvent } from '../messages/envelope.js';
-import type { MeshEvent } from '../messages/mesh-event.js';
+import { lengthOf, type MeshEvent } from '../messages/mesh-event.js';
 import { nearlyFull } from './disk-space.js';
 import { maxEventBytes } from './event-file-format.js';
 import { ownsPath } from './recorded-paths.js';
@@ -179,7 +179,7 @@ export class Recorder implements AsyncDisposable {
       leftOut = await this.writeBehind(stamped, MeshError.from(error, 'internal'));
     }
     this.events += stamped.length - leftOut.length;
-    for (const { event } of stamped) this.bytes += event.eventBytes.length + event.payload.length;
+    for (const { event } of stamped) this.bytes += lengthOf(event.eventRange) + lengthOf(event.payloadRange);
     return leftOut;
   }
 

@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js';
 import { EventStamper } from '../messages/event-stamps.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
 import { semantics, type Timestamp } from '../messages/timestamp.js';
+import { type BytesPart, copyPart, RangeParts, viewOf, wholePart } from './bytes-part.js';
 import type { RecordedEvent } from './recording.js';
 
 const empty = Buffer.alloc(0);
@@ -15,7 +16,9 @@ export class RecordingStamps {
   private readonly clock: Clock;
   private readonly offsetS: number;
   private readonly stampers = new Map<string, EventStamper>();
+  private readonly parts = new RangeParts();
   private scratch = Buffer.allocUnsafeSlow(firstScratchBytes);
+  private view = viewOf(this.scratch);
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -30,35 +33,32 @@ export class RecordingStamps {
     const recorded: RecordedEvent[] = [];
     let received: Timestamp | undefined;
     let stamps = this.encode(undefined, now);
-    let scratch = this.scratch;
     let at = 0;
     for (let index = 0; index < events.length; index++) {
       const event = events[index]!;
-      const { eventBytes } = event;
       // What came together has one stamp.
       if (event.received !== received) {
         received = event.received;
         stamps = this.encode(received, now);
       }
-      const end = at + eventBytes.length + stamps.length;
-      if (end > scratch.length) {
+      const part = this.parts.part(event.eventRange);
+      const bytes = part.end - part.start + stamps.end - stamps.start;
+      if (at + bytes > this.scratch.length) {
         // Events that lie in the old one keep it until they are written.
-        scratch = Buffer.allocUnsafeSlow(Math.max(2 * scratch.length, end - at));
-        this.scratch = scratch;
+        this.scratch = Buffer.allocUnsafeSlow(Math.max(2 * this.scratch.length, bytes));
+        this.view = viewOf(this.scratch);
         at = 0;
       }
-      scratch.set(eventBytes, at);
-      scratch.set(stamps, at + eventBytes.length);
-      const next = at + eventBytes.length + stamps.length;
-      recorded.push({ event: event.restamped(scratch.subarray(at, next)), timeS });
-      at = next;
+      const end = copyPart(stamps, this.view, copyPart(part, this.view, at));
+      recorded.push({ event: event.restamped(this.scratch, at, end), timeS });
+      at = end;
     }
     return recorded;
   }
 
-  private encode(received: Timestamp | undefined, now: number): Buffer {
+  private encode(received: Timestamp | undefined, now: number): BytesPart {
     const seconds = received === undefined ? [now] : [received.stamp, now];
-    return this.stamper(received?.clockName ?? '').append(empty, seconds);
+    return wholePart(this.stamper(received?.clockName ?? '').append(empty, seconds));
   }
 
   /** `receiver` is the clock of reception, empty without one. */

@@ -2,6 +2,7 @@ import { appendFile, readFile, stat, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { MeshEvent } from '../../src/messages/mesh-event.js';
 import { EventFileWriter } from '../../src/recording/event-file-writer.js';
 import { openRecording, recordingFiles } from '../../src/recording/open-recording.js';
 import type { RecordedEvent } from '../../src/recording/recording.js';
@@ -97,9 +98,11 @@ describe('event files', () => {
   it('take no event that would damage them, and keep what came before it', async () => {
     const base = join(await folder(), 'drive');
     const [good, bad] = samples(2);
-    Object.defineProperty(bad!.event, 'payload', { value: Buffer.from('short') });
+    const cut = new MeshEvent(bad!.event.eventBytes, Buffer.from('short'), { registry, unknownType: () => undefined });
     const writer = await EventFileWriter.open(base);
-    await expect(writer.write([good!, bad!])).rejects.toThrow(/event 1 of agent-1\/sample says .* 9 bytes; it has 5/);
+    await expect(writer.write([good!, { ...bad!, event: cut }])).rejects.toThrow(
+      /event 1 of agent-1\/sample says .* 9 bytes; it has 5/,
+    );
     await writer.write(samples(1, { sequence: 7 }));
     await writer.close();
     expect(sequences(await readAll(reader(...writer.files)))).toEqual([0, 7]);

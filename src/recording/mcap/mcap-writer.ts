@@ -3,7 +3,7 @@ import { MeshError } from '../../base/errors.js';
 import { furrowVersion } from '../../mesh/version.js';
 import type { TypeRegistry } from '../../messages/registry.js';
 import { AppendingFile } from '../appending-file.js';
-import { type BytesPart, viewOf, WholeBuffers } from '../bytes-part.js';
+import { type BytesPart, RangeParts, viewOf } from '../bytes-part.js';
 import { lengthBytes } from '../event-file-format.js';
 import { EventForms } from '../event-forms.js';
 import { PathTable } from '../path-table.js';
@@ -46,7 +46,9 @@ export class McapWriter implements RecordingWriter {
   private readonly parsedPaths: (PathChannels | undefined)[] = [];
   private readonly compressor: ChunkCompressor | undefined;
   private readonly event = new EventForms(this.table);
-  private readonly whole = new WholeBuffers();
+  // Of one batch, events mostly stand in one buffer and payloads in another.
+  private readonly eventParts = new RangeParts();
+  private readonly payloadParts = new RangeParts();
   private readonly head = { sequence: 0, log: new Nanos(), publish: new Nanos() };
   /** The chunk that is filled, and the one that is free or being stored. */
   private filling: ChunkBuilder;
@@ -91,12 +93,13 @@ export class McapWriter implements RecordingWriter {
   async write(events: readonly RecordedEvent[]): Promise<void> {
     this.checkOpen();
     for (const { event, timeS } of events) {
-      const { eventBytes, payload } = event;
-      if (!this.filling.hasRoom(2, eventBytes.length + payload.length)) await this.storeChunk();
-      const part = this.whole.part(eventBytes);
-      this.event.read(part.view, part.start, part.end);
+      const eventPart = this.eventParts.part(event.eventRange);
+      const payload = this.payloadParts.part(event.payloadRange);
+      const dataBytes = eventPart.end - eventPart.start + payload.end - payload.start;
+      if (!this.filling.hasRoom(2, dataBytes)) await this.storeChunk();
+      this.event.read(eventPart.view, eventPart.start, eventPart.end);
       this.setHead(this.event.sequence, timeS, this.event.sentS);
-      this.add(this.channelsOfEvent(), timeS, part, this.whole.part(payload));
+      this.add(this.channelsOfEvent(), timeS, eventPart, payload);
     }
   }
 
