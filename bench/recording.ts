@@ -26,7 +26,7 @@ interface Options {
 }
 
 const options = new Command('npm run bench:recording --')
-  .option('--megabytes <n>', 'size of the recording', '300')
+  .option('--megabytes <n>', 'size of the recording', '600')
   .option('--seconds <n>', 'how long a publisher is recorded', '5')
   .option('--rounds <n>', 'times that each is measured', '3')
   .option('--folder <path>', 'where files are made; its disk is measured', tmpdir())

@@ -1,7 +1,5 @@
 import { dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
-import { type BytesPart, copyPart } from './bytes-part.js';
-import { lengthBytes } from './event-file-format.js';
 import { diskError, type RecordingDisk, type RecordingFile } from './recording-disk.js';
 import { wholeRecords } from './whole-records.js';
 
@@ -77,10 +75,8 @@ export class EventFileOutput {
     this.chunk = this.newChunk(0, newFile);
   }
 
-  /** Copies one record. */
-  append(event: BytesPart, payload: BytesPart): void {
-    const eventBytes = event.end - event.start;
-    const size = lengthBytes + eventBytes + payload.end - payload.start;
+  /** Room for one record of so many bytes: where the next `appended` begins. Asked for again, it is the same. */
+  room(size: number): { readonly view: DataView; readonly at: number } {
     let chunk = this.chunk;
     if (chunk === undefined || chunk.used + size > chunk.bytes.length) {
       const newFile = chunk?.used === 0 ? chunk.newFile : undefined;
@@ -88,10 +84,12 @@ export class EventFileOutput {
       chunk = this.newChunk(size, newFile);
       this.chunk = chunk;
     }
-    const { view, used } = chunk;
-    view.setUint32(used, eventBytes, true);
-    const payloadAt = copyPart(event, view, used + lengthBytes);
-    chunk.used = copyPart(payload, view, payloadAt);
+    return { view: chunk.view, at: chunk.used };
+  }
+
+  /** The room that was given last is filled. */
+  appended(size: number): void {
+    this.chunk!.used += size;
     this.acceptedBytes += size;
   }
 

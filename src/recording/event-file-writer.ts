@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
-import { type BytesPart, RangeParts, wholePart } from './bytes-part.js';
+import { type BytesPart, copyPart, RangeParts, wholePart } from './bytes-part.js';
 import { baseOf, isHeader, lengthBytes, maxEventBytes, partFile, partOf } from './event-file-format.js';
 import { EventFileOutput, type SyncMode } from './event-file-output.js';
 import { EventForms } from './event-forms.js';
@@ -165,28 +165,42 @@ export class EventFileWriter implements RecordingWriter {
 
   /** Gives whether later files begin with it, too. */
   private add(event: BytesPart, payload: BytesPart, timeS: number): boolean {
-    const name = this.check(event, payload.end - payload.start);
     if (this.fileBytes > this.maxFileBytes || this.spanS(timeS) >= this.maxFileS) this.roll(timeS);
+    const name = this.append(event, payload);
     if (Number.isFinite(timeS)) this.fileStartS ??= timeS;
     this.events += 1;
-    this.append(event, payload);
     return isHeader(name.path);
   }
 
-  /** Checks that the bytes are an Event to its last field, which is what readers look for. */
-  private check({ view, start, end }: BytesPart, payloadBytes: number): PathName {
-    const { event, table } = this;
-    event.read(view, start, end);
+  /** Appends a record, if its bytes are an Event to its last field, which is what readers look for. */
+  private append(part: BytesPart, payload: BytesPart): PathName {
+    const { event, table, output } = this;
+    const eventBytes = part.end - part.start;
+    const payloadBytes = payload.end - payload.start;
+    const size = lengthBytes + eventBytes + payloadBytes;
+    const { view, at } = output.room(size);
+    const payloadAt = event.readAndCopy(part, view, at + lengthBytes);
     const name = event.path === undefined ? undefined : table.names[event.path]!;
-    if (name !== undefined && event.payloadLength === payloadBytes && end - start <= maxEventBytes) return name;
+    if (name === undefined || event.payloadLength !== payloadBytes || eventBytes > maxEventBytes) {
+      throw this.refusal(name, eventBytes, payloadBytes);
+    }
+    view.setUint32(at, eventBytes, true);
+    copyPart(payload, view, payloadAt);
+    output.appended(size);
+    this.fileBytes += size;
+    return name;
+  }
+
+  private refusal(name: PathName | undefined, eventBytes: number, payloadBytes: number): MeshError {
+    const { sequence, payloadLength } = this.event;
     const which = name === undefined ? '' : ` of ${name.service}${name.path}`;
     const why =
       name === undefined
         ? 'has no URI'
-        : event.payloadLength !== payloadBytes
-          ? `says its payload has ${event.payloadLength} bytes; it has ${payloadBytes}`
-          : `has ${end - start} bytes without its payload; an event file takes ${maxEventBytes}`;
-    throw new MeshError('invalid-argument', `event ${event.sequence}${which} ${why}; it cannot be recorded`);
+        : payloadLength !== payloadBytes
+          ? `says its payload has ${payloadLength} bytes; it has ${payloadBytes}`
+          : `has ${eventBytes} bytes without its payload; an event file takes ${maxEventBytes}`;
+    return new MeshError('invalid-argument', `event ${sequence}${which} ${why}; it cannot be recorded`);
   }
 
   /** What the file spans with an event of this time; a time that is none does not count. */
@@ -202,10 +216,5 @@ export class EventFileWriter implements RecordingWriter {
     for (const { eventBytes, payload } of this.headers.at(timeS)) {
       this.append(wholePart(eventBytes), wholePart(payload));
     }
-  }
-
-  private append(event: BytesPart, payload: BytesPart): void {
-    this.output.append(event, payload);
-    this.fileBytes += lengthBytes + event.end - event.start + payload.end - payload.start;
   }
 }

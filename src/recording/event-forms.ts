@@ -1,5 +1,5 @@
 import { wordsOf } from '../messages/byte-words.js';
-import { bufferOf } from './bytes-part.js';
+import { type BytesPart, bufferOf, copyPart } from './bytes-part.js';
 import { EventScan } from './event-scan.js';
 import type { PathTable } from './path-table.js';
 
@@ -14,11 +14,9 @@ const longestNumber = 7;
 /** All bytes of an event but those of its numbers. */
 interface EventForm {
   readonly length: number;
-  /** The bytes in words of four, and in pairs from where to where all their bits count. */
+  /** The bytes in words of four, the last of which ends with them: which of their bits count, and those bits. */
+  readonly masks: Int32Array;
   readonly words: Int32Array;
-  readonly runs: Int32Array;
-  /** Of each other word where in the event it stands, which bits count, and those bits. */
-  readonly parts: Int32Array;
   readonly path: number;
   /** Offsets in the event; 0 for what it has not. */
   readonly payloadLengthAt: number;
@@ -59,12 +57,30 @@ export class EventForms {
 
   /** Errors: `data-loss` when the bytes are no Event, `out-of-range` for integers beyond 2^53 - 1. */
   read(view: DataView, start: number, end: number): void {
-    const { last } = this;
     // Paths often come in the same turn.
-    if (last?.follower !== undefined && isOf(last.follower, view, start, end - start)) {
-      this.take(last.follower, view, start);
-      return;
+    const guess = this.last?.follower;
+    if (guess !== undefined && isOf(guess, view, start, end - start)) this.take(guess, view, start);
+    else this.find(view, start, end);
+  }
+
+  /**
+   * Reads a part and copies it to `at` in `target`, which has room, in less time than one after the other takes; gives
+   * the offset behind it. Errors: as `read`.
+   */
+  readAndCopy(part: BytesPart, target: DataView, at: number): number {
+    const { view, start, end } = part;
+    const guess = this.last?.follower;
+    if (guess !== undefined && copyIfOf(guess, part, target, at)) {
+      this.take(guess, view, start);
+      return at + end - start;
     }
+    this.find(view, start, end);
+    return copyPart(part, target, at);
+  }
+
+  /** Among all forms, or by its fields. */
+  private find(view: DataView, start: number, end: number): void {
+    const { last } = this;
     const slot = slotOf(view, start, end - start);
     for (let form = this.forms[slot]; form !== undefined; form = form.next) {
       if (isOf(form, view, start, end - start)) {
@@ -113,9 +129,11 @@ export class EventForms {
     if (payloadLengthAt > 0) mask.fill(0x80, payloadLengthAt, payloadLengthEnd);
     if (sequenceAt > 0) mask.fill(0x80, sequenceAt, sequenceEnd);
     for (const at of scan.allSecondsAt) mask.fill(0, at, at + 8);
+    const masks = wordsOf(mask);
     this.forms[slot] = {
       length,
-      ...comparable(bytes, mask),
+      masks,
+      words: wordsOf(bytes).map((word, index) => word & masks[index]!),
       path: this.path!,
       payloadLengthAt,
       sequenceAt,
@@ -149,45 +167,59 @@ function slotOf(view: DataView, at: number, length: number): number {
   return hash & (slots - 1);
 }
 
-function isOf(form: EventForm, view: DataView, start: number, length: number): boolean {
-  if (form.length !== length) return false;
-  const { words, runs, parts } = form;
-  for (let run = 0; run < runs.length; run += 2) {
-    let index = runs[run]!;
-    const end = runs[run + 1]!;
-    let at = start + 4 * index;
-    // Four words a turn, with one branch.
-    for (; index + 4 <= end; index += 4, at += 16) {
-      const differs =
-        (view.getInt32(at, true) ^ words[index]!) |
-        (view.getInt32(at + 4, true) ^ words[index + 1]!) |
-        (view.getInt32(at + 8, true) ^ words[index + 2]!) |
-        (view.getInt32(at + 12, true) ^ words[index + 3]!);
-      if (differs !== 0) return false;
-    }
-    for (; index < end; index++, at += 4) if (view.getInt32(at, true) !== words[index]) return false;
+function isOf({ length, masks, words }: EventForm, view: DataView, start: number, bytes: number): boolean {
+  if (length !== bytes) return false;
+  const whole = length >> 2;
+  let at = start;
+  let index = 0;
+  // Four words a turn, with one branch.
+  for (; index + 4 <= whole; index += 4, at += 16) {
+    const differs =
+      ((view.getInt32(at, true) & masks[index]!) ^ words[index]!) |
+      ((view.getInt32(at + 4, true) & masks[index + 1]!) ^ words[index + 1]!) |
+      ((view.getInt32(at + 8, true) & masks[index + 2]!) ^ words[index + 2]!) |
+      ((view.getInt32(at + 12, true) & masks[index + 3]!) ^ words[index + 3]!);
+    if (differs !== 0) return false;
   }
-  for (let part = 0; part < parts.length; part += 3) {
-    if ((view.getInt32(start + parts[part]!, true) & parts[part + 1]!) !== parts[part + 2]) return false;
+  for (; index < whole; index++, at += 4) {
+    if ((view.getInt32(at, true) & masks[index]!) !== words[index]) return false;
   }
-  return true;
+  return index === words.length || (view.getInt32(start + length - 4, true) & masks[index]!) === words[index];
 }
 
-/** What of an event is compared, by which of its bits count. */
-function comparable(bytes: Buffer, mask: Buffer): Pick<EventForm, 'words' | 'runs' | 'parts'> {
-  const words = wordsOf(bytes);
-  const masks = wordsOf(mask);
-  const runs: number[] = [];
-  const parts: number[] = [];
-  for (const [index, bits] of masks.entries()) {
-    const at = 4 * index;
-    // The last word may begin within the one before it.
-    const isWhole = bits === -1 && at + 4 <= bytes.length;
-    if (isWhole && runs.at(-1) === index) runs[runs.length - 1] = index + 1;
-    else if (isWhole) runs.push(index, index + 1);
-    else if (bits !== 0) parts.push(Math.min(at, bytes.length - 4), bits, words[index]! & bits);
+/** The same, and copies what it compares; what it has copied of another event is to be written over. */
+function copyIfOf({ length, masks, words }: EventForm, part: BytesPart, target: DataView, to: number): boolean {
+  const { view, start } = part;
+  if (length !== part.end - start) return false;
+  const whole = length >> 2;
+  let at = start;
+  let copyAt = to;
+  let index = 0;
+  for (; index + 4 <= whole; index += 4, at += 16, copyAt += 16) {
+    const one = view.getInt32(at, true);
+    const two = view.getInt32(at + 4, true);
+    const three = view.getInt32(at + 8, true);
+    const four = view.getInt32(at + 12, true);
+    target.setInt32(copyAt, one, true);
+    target.setInt32(copyAt + 4, two, true);
+    target.setInt32(copyAt + 8, three, true);
+    target.setInt32(copyAt + 12, four, true);
+    const differs =
+      ((one & masks[index]!) ^ words[index]!) |
+      ((two & masks[index + 1]!) ^ words[index + 1]!) |
+      ((three & masks[index + 2]!) ^ words[index + 2]!) |
+      ((four & masks[index + 3]!) ^ words[index + 3]!);
+    if (differs !== 0) return false;
   }
-  return { words, runs: Int32Array.from(runs), parts: Int32Array.from(parts) };
+  for (; index < whole; index++, at += 4, copyAt += 4) {
+    const word = view.getInt32(at, true);
+    target.setInt32(copyAt, word, true);
+    if ((word & masks[index]!) !== words[index]) return false;
+  }
+  if (index === words.length) return true;
+  const word = view.getInt32(start + length - 4, true);
+  target.setInt32(to + length - 4, word, true);
+  return (word & masks[index]!) === words[index];
 }
 
 /** The varint that begins at `at`, which is known to end. */
