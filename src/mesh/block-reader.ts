@@ -2,9 +2,9 @@ import type { EnvelopeReader } from '../messages/envelope-reader.js';
 import type { EventMemo } from '../messages/event-memo.js';
 import { type EventDecoder, type EventOrigin, MeshEvent } from '../messages/mesh-event.js';
 import { isPrefix, matchesPath } from '../messages/uri.js';
-import { frameEnd, framePrefixBytes, frameStarts } from '../wire/frames.js';
+import { frameEnd, framePrefixBytes } from '../wire/frames.js';
 import type { MessageBlock } from '../wire/types.js';
-import type { RecentEvents } from './recent-events.js';
+import type { KnownEvents, RecentEvents } from './recent-events.js';
 import type { Gap, SequenceTracker } from './sequence-tracker.js';
 
 export interface BlockReaderOptions {
@@ -42,33 +42,37 @@ export class BlockReader {
     this.reader = options.reader;
   }
 
-  /** The events of blocks, of which there is at least one, without those that came before. */
-  read<T>([first, ...more]: readonly MessageBlock[], source: BlockSource): readonly MeshEvent<T>[] {
-    const events = this.readBlock<T>(first!, source);
-    if (more.length === 0) return events;
-    const all = [...events];
-    for (const block of more) for (const event of this.readBlock<T>(block, source)) all.push(event);
-    return all;
+  /** The events of blocks in parts, none of them empty, without those that came before. */
+  read<T>(blocks: readonly MessageBlock[], source: BlockSource): readonly (readonly MeshEvent<T>[])[] {
+    const parts: (readonly MeshEvent<T>[])[] = [];
+    for (const block of blocks) this.readBlock(block, source, parts);
+    return parts;
   }
 
-  private readBlock<T>(block: MessageBlock, { origin, isFarmNg, recent }: BlockSource): readonly MeshEvent<T>[] {
-    if (isFarmNg || recent?.isShared !== true) {
-      return this.readEach<T>(block, block.start, origin(), { isFarmNg }).events;
+  private readBlock<T>(
+    block: MessageBlock,
+    { origin, isFarmNg, recent }: BlockSource,
+    parts: (readonly MeshEvent<T>[])[],
+  ): void {
+    let from = block.start;
+    if (!isFarmNg && recent?.isShared === true) {
+      const known = this.known(block, recent);
+      if (known !== undefined) {
+        for (const part of known.parts) parts.push(part as readonly MeshEvent<T>[]);
+        if (known.count === block.count) {
+          block.memory.release();
+          return;
+        }
+        from = known.end;
+      }
     }
-    const shared = this.shared(block, recent) as readonly MeshEvent<T>[];
-    if (shared.length === block.count) {
-      block.memory.release();
-      return shared;
-    }
-    const { bytes, start, end } = block;
-    const from = shared.length === 0 ? start : frameStarts(bytes, start, end)[shared.length]!;
     const { events, isRun } = this.readEach<T>(block, from, origin(), { isFarmNg });
-    if (isRun) recent.add(block, from, events);
-    return shared.length === 0 ? events : shared.concat(events);
+    if (events.length > 0) parts.push(events);
+    if (isRun && recent?.isShared === true) recent.add(block, from, events);
   }
 
-  /** The events with which a block begins, as far as another subscription has brought them, and if they come next. */
-  private shared(block: MessageBlock, recent: RecentEvents): readonly MeshEvent[] {
+  /** The events with which a block begins, as far as other subscriptions have brought them, and if they come next. */
+  private known(block: MessageBlock, recent: RecentEvents): KnownEvents | undefined {
     const { reader } = this;
     const { bytes, start } = block;
     const { pattern, tracker } = this.options;
@@ -76,11 +80,12 @@ export class BlockReader {
       reader.read(bytes, start + framePrefixBytes, frameEnd(bytes, start));
     } catch {
       // Whoever reads them one by one says so.
-      return [];
+      return undefined;
     }
-    if (reader.uriEnd - reader.uriStart !== this.uriBytes) return [];
-    const events = recent.find(block, reader.sequence);
-    return tracker.follows(pattern, reader.sequence, events.length) ? events : [];
+    if (reader.uriEnd - reader.uriStart !== this.uriBytes) return undefined;
+    const { sequence } = reader;
+    const known = recent.find(block, sequence);
+    return known.count > 0 && tracker.follows(pattern, sequence, known.count) ? known : undefined;
   }
 
   /** `isRun`: all of them are of the path of an exact pattern, and follow each other. */

@@ -29,7 +29,7 @@ import {
 import type { RecentEvents } from './recent-events.js';
 import { type Gap, SequenceTracker } from './sequence-tracker.js';
 import { encodeSubscription, type SubscribeRequest } from './subscribe-request.js';
-import { givenBack, type TakeBatch, TakeFailure, taken } from './take-batch.js';
+import { givenBack, type TakeBatch, TakeFailure, takenInTurn } from './take-batch.js';
 
 export interface EventStreamOptions {
   readonly service: string;
@@ -135,8 +135,8 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
   }
 
   /**
-   * All events that lie ready, at once; resolves when the stream has ended. For code on the path of every event. A
-   * promise that `take` gives is waited for before the next batch is read.
+   * Events as they lie ready, many at once; resolves when the stream has ended. For code on the path of every event. A
+   * promise that `take` gives is waited for before the next batch comes.
    */
   async forEachBatch(take: TakeBatch<T>): Promise<void> {
     if (this.started) throw new MeshError('failed-precondition', 'this stream is read already; call events() again');
@@ -154,7 +154,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       for (let attempt = 0; !this.ended.signal.aborted; attempt++) {
         const before = this.received;
         const beganMs = performance.now();
-        await this.connect((events) => taken(take, events));
+        await this.connect(take);
         // It was really up, so the next attempts start quick again; a stream that ends at once must not be hurried.
         if (this.received > before || performance.now() - beganMs > longestBackoffMs) attempt = 0;
         await pause(backoffMs(attempt), this.ended.signal);
@@ -187,9 +187,9 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
       });
       this.begin(await stream.headers);
       await stream.receive((blocks) => {
-        const events = this.read(blocks);
-        const taking = events.length === 0 ? undefined : take(events);
-        return this.lends ? givenBack(taking, events, blocks) : taking;
+        const batches = this.read(blocks);
+        const taking = takenInTurn(take, batches);
+        return this.lends ? givenBack(taking, batches, blocks) : taking;
       });
       this.interrupted(
         new MeshError('unavailable', `${this.options.service} at ${connection.address} ended the stream`),
@@ -211,12 +211,12 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
     }
   }
 
-  private read(blocks: readonly MessageBlock[]): readonly MeshEvent<T>[] {
+  private read(blocks: readonly MessageBlock[]): readonly (readonly MeshEvent<T>[])[] {
     this.options.connection.heard();
     const { origin, recent } = this;
-    const events = this.events.read<T>(blocks, { origin, isFarmNg: this.epoch === undefined, recent });
-    this.received += events.length;
-    return events;
+    const batches = this.events.read<T>(blocks, { origin, isFarmNg: this.epoch === undefined, recent });
+    for (const { length } of batches) this.received += length;
+    return batches;
   }
 
   /** Of events that are made now. */

@@ -11,6 +11,20 @@ interface EventRun {
   readonly events: readonly MeshEvent[];
 }
 
+/** What is known of a block, from its beginning on. */
+export interface KnownEvents {
+  /** One behind the other. */
+  readonly parts: readonly (readonly MeshEvent[])[];
+  readonly count: number;
+  /** Where in the block the frame behind them begins. */
+  readonly end: number;
+}
+
+interface KnownPart {
+  readonly events: readonly MeshEvent[];
+  readonly end: number;
+}
+
 // As far as one subscription of a process is behind another, as a rule.
 const maxRuns = 32;
 // Larger ones would be held for longer than their events live.
@@ -53,19 +67,44 @@ export class RecentEvents {
     this.runs.push({ bytes, starts: frameStarts(bytes, from, end), firstSequence: events[0]!.sequence, events });
   }
 
-  /** The events of a block from its beginning on, as many as another stream has brought; its first one has `sequence`. */
-  find(block: MessageBlock, sequence: number): readonly MeshEvent[] {
+  /**
+   * The events of a block, the first of which has `sequence`, as far as other streams have brought them. Those were cut
+   * elsewhere on their way, so that several runs may make one block.
+   */
+  find(block: MessageBlock, sequence: number): KnownEvents {
+    const parts: (readonly MeshEvent[])[] = [];
+    let count = 0;
+    let end = block.start;
+    while (end < block.end) {
+      const part = this.findPart(block, end, sequence + count);
+      if (part === undefined) break;
+      parts.push(part.events);
+      count += part.events.length;
+      end = part.end;
+    }
+    return { parts, count, end };
+  }
+
+  /** The events from `from` on that one run has. */
+  private findPart(block: MessageBlock, from: number, sequence: number): KnownPart | undefined {
     for (let index = this.runs.length - 1; index >= 0; index--) {
       const { bytes, starts, firstSequence, events } = this.runs[index]!;
-      const skipped = sequence - firstSequence;
-      if (skipped < 0 || skipped >= events.length) continue;
-      const count = Math.min(block.count, events.length - skipped);
-      const start = starts[skipped]!;
-      const end = starts[skipped + count]!;
-      const blockEnd = block.start + end - start;
-      if (blockEnd > block.end || bytes.compare(block.bytes, block.start, blockEnd, start, end) !== 0) continue;
-      return count === events.length ? events : events.slice(skipped, skipped + count);
+      const first = sequence - firstSequence;
+      if (first < 0 || first >= events.length) continue;
+      const start = starts[first]!;
+      const behind = lastAtMost(starts, start + block.end - from);
+      if (behind <= first) continue;
+      const end = from + starts[behind]! - start;
+      if (bytes.compare(block.bytes, from, end, start, starts[behind]) !== 0) continue;
+      return { events: behind - first === events.length ? events : events.slice(first, behind), end };
     }
-    return [];
+    return undefined;
   }
+}
+
+/** The last place that is not beyond `limit`, of which mostly all are. */
+function lastAtMost(starts: readonly number[], limit: number): number {
+  let last = starts.length - 1;
+  while (last >= 0 && starts[last]! > limit) last--;
+  return last;
 }

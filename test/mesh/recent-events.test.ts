@@ -76,7 +76,7 @@ class Reader {
 
   read(block: MessageBlock, isFarmNg = false): readonly MeshEvent[] {
     const origin = () => ({ publisher: 'agent-1' });
-    const events = this.blocks.read([block], { origin, isFarmNg, recent: this.recent });
+    const events = this.blocks.read([block], { origin, isFarmNg, recent: this.recent }).flat();
     this.events.push(...events);
     this.said.push(events.length);
     return events;
@@ -186,13 +186,13 @@ test.each(['/a', '*'])('subscriptions to %s that share what they bring see what 
 
 test('what another has brought is neither made nor kept again, however it is cut', () => {
   const recent = new RecentEvents(() => undefined);
-  const [first, second] = [new Reader('/a', 0, recent), new Reader('/a', 0, recent)];
+  const [first, second, third] = [0, 1, 2].map(() => new Reader('/a', 0, recent)) as [Reader, Reader, Reader];
   const all = Array.from({ length: 10 }, (_, sequence) => frame('/a', 0, sequence));
   const read = (reader: Reader, from: number, to: number) => {
     const { block, isReleased } = blockOf(all.slice(from, to), from);
     return { events: reader.read(block), isReleased: isReleased() };
   };
-  for (const reader of [first, second]) {
+  for (const reader of [first, second, third]) {
     reader.connect(new Map([['*', 0]]), false);
     read(reader, 0, 1);
   }
@@ -206,4 +206,8 @@ test('what another has brought is neither made nor kept again, however it is cut
   const last = read(first, 7, 10);
   expect(last.isReleased).toBe(true);
   expect(last.events.every((event, index) => event === further.events[4 + index])).toBe(true);
+  // Two runs make one block.
+  const whole = read(third, 1, 10);
+  expect(whole.isReleased).toBe(true);
+  expect(whole.events).toEqual([...made.events, ...last.events]);
 });
