@@ -10,20 +10,47 @@ type StatusOf = (error: MeshError) => ServerErrorResponse;
 
 // Enough for a write to be worth its cost, little enough for a queue to stay what its depth says.
 const batchBytes = 64 * 1024;
+// The objects of so many streams are in no cache, and a write of each costs more than the bytes of a turn: while the
+// connections are busy with what was written before, they gather what a few turns publish.
+const manyStreams = 256;
+const mostTurns = 3;
 // Pieces of less than this are cheaper to copy together than to write one by one.
 const joinBytes = 1024;
 const none: readonly Uint8Array[] = [];
 
-/** Lets the streams of one server write what they gathered once, at the end of the tick. */
+/** Lets the streams of one server write what they gathered once, at the end of the tick, or of some ticks. */
 export class TickFlusher {
   private waiting: BatchedStream[] = [];
+  /** Writes that have begun and not ended. */
+  private underWay = 0;
+  /** Turns for which what waits was held back. */
+  private heldTurns = 0;
+  private turn: NodeJS.Immediate | undefined;
   private last: Buffer = Buffer.alloc(0);
   private lastFrom: Buffer | undefined;
   private lastStart = 0;
 
   add(stream: BatchedStream): void {
-    if (this.waiting.length === 0) process.nextTick(() => this.flush());
+    if (this.waiting.length === 0) process.nextTick(() => this.flushAtTick());
     this.waiting.push(stream);
+  }
+
+  began(): void {
+    this.underWay += 1;
+  }
+
+  ended(): void {
+    this.underWay -= 1;
+    if (this.underWay === 0 && this.heldTurns > 0) this.flush();
+  }
+
+  private flushAtTick(): void {
+    if (this.waiting.length < manyStreams || this.underWay === 0 || this.heldTurns === mostTurns) {
+      this.flush();
+      return;
+    }
+    this.heldTurns += 1;
+    this.turn = setImmediate(() => this.flushAtTick());
   }
 
   /** A piece of memory. Subscribers mostly ask for the same one in turn. */
@@ -39,6 +66,8 @@ export class TickFlusher {
   private flush(): void {
     const streams = this.waiting;
     this.waiting = [];
+    this.heldTurns = 0;
+    clearImmediate(this.turn);
     for (const stream of streams) stream.flush();
     this.lastFrom = undefined;
     this.last = Buffer.alloc(0);
@@ -121,6 +150,7 @@ export class BatchedStream implements OutgoingStream {
     if (http2.destroyed || http2.writableEnded) return;
     if (pieces.length > 0) http2.cork();
     for (const piece of pieces) http2.write(piece);
+    this.flusher.began();
     http2.write(last, this.written);
     if (pieces.length > 0) http2.uncork();
     // Behind large messages others may follow, so that the connection never waits for the publisher.
@@ -131,6 +161,7 @@ export class BatchedStream implements OutgoingStream {
 
   /** There is room again before all is written: the connection is not to run dry. */
   private readonly written = (): void => {
+    this.flusher.ended();
     if (!this.full || this.http2.writableLength >= this.limit) return;
     this.full = false;
     this.flush();

@@ -224,3 +224,27 @@ test('a slow program with latest gets the newest, not what lay in buffers on the
   expect(reads).toBeLessThan(100);
   await iterator.return!();
 });
+
+test('one that stalls among hundreds holds nobody up: each gets every event, a lone one too', async () => {
+  const service = await serve(blob);
+  const call = await stalled(service, 'depth=1&overflow=latest');
+  await fill(service, megabyte, 1);
+  const client = clientOf(service);
+  const count = 300;
+  const next = new Array<number>(count).fill(-1);
+  for (let index = 0; index < count; index++) {
+    client.subscribe({ path: '/blob', overflow: 'block', depth: 200 }).subscribe(({ sequence }) => {
+      // From whatever it began with, each follows the one before.
+      if (next[index] === -1 || next[index] === sequence) next[index] = sequence + 1;
+      else next[index] = Number.NaN;
+    });
+  }
+  await until(() => service.subscriberCount === count + 1);
+  let last = 0;
+  for (let sent = 0; sent < 500; sent++) last = (await service.publish('/blob', kilobyte)).sequence;
+  await until(() => next.every((sequence) => sequence === last + 1));
+  last = (await service.publish('/blob', kilobyte)).sequence;
+  await until(() => next.every((sequence) => sequence === last + 1));
+  expect(subscribersOf(service).filter(({ dropped }) => dropped === 0)).toHaveLength(count);
+  call.cancel();
+});
