@@ -78,7 +78,7 @@ export class Channel implements WireChannel {
       clearTimeout(timer);
       signal?.removeEventListener('abort', cancel);
     });
-    this.begin(method, request, options, messages).catch((error) => end(MeshError.from(error, 'unavailable')));
+    this.begin(method, request, options, messages);
     return messages;
   }
 
@@ -86,11 +86,29 @@ export class Channel implements WireChannel {
     this.connection.close();
   }
 
-  private async begin(
+  /** `isAgain`: after a server that goes away, or has its hands full, had not looked at it. */
+  private begin(
     method: WireMethod,
     request: Uint8Array,
     options: CallOptions,
     messages: IncomingMessages,
+    isAgain = false,
+  ): void {
+    const again = (): boolean => {
+      if (!isAgain) this.begin(method, request, options, messages, true);
+      return !isAgain;
+    };
+    this.send(method, request, options, messages, again).catch((error) =>
+      messages.fail(MeshError.from(error, 'unavailable')),
+    );
+  }
+
+  private async send(
+    method: WireMethod,
+    request: Uint8Array,
+    options: CallOptions,
+    messages: IncomingMessages,
+    again: () => boolean,
   ): Promise<void> {
     const ready = this.connection.ready();
     const session = ready instanceof Promise ? await this.connected(ready, options, messages) : ready;
@@ -101,6 +119,7 @@ export class Channel implements WireChannel {
       maxMessageBytes: this.options.maxMessageBytes,
       ownVersion: options.headers?.[versionHeader],
       lost: () => this.connection.lost(session),
+      again,
     });
     const { headers = {}, timeoutMs } = options;
     const stream = session.request(requestHeaders(authority, scheme, methodPaths[method], headers, timeoutMs), call);

@@ -16,6 +16,8 @@ export interface ClientCallOptions {
   readonly ownVersion: string | Uint8Array | undefined;
   /** Why the connection is gone. */
   readonly lost: () => MeshError;
+  /** The server has not looked at the call: makes it once more. False: it was made again before. */
+  readonly again: () => boolean;
 }
 
 /** A gRPC call of a client: takes messages, headers and status out of its HTTP/2 stream. */
@@ -28,6 +30,7 @@ export class ClientCall implements StreamListener {
   private blocks: MessageBlock[] | undefined;
   /** Bytes since the last message was complete: a large one comes in many pieces. */
   private uncounted = 0;
+  private isAnswered = false;
   private status: { readonly error: MeshError | undefined } | undefined;
 
   constructor(messages: IncomingMessages, options: ClientCallOptions) {
@@ -44,6 +47,7 @@ export class ClientCall implements StreamListener {
   }
 
   headers(fields: HeaderFields): void {
+    this.isAnswered = true;
     const failure = notGrpc(fields, this.options.address);
     if (failure !== undefined) this.messages.fail(failure);
     // A call that fails at once has its trailers where the headers would stand.
@@ -80,7 +84,8 @@ export class ClientCall implements StreamListener {
   }
 
   closed(code: number | undefined): void {
-    const { address, lost } = this.options;
+    const { address, lost, again } = this.options;
+    if (code === errorCodes.refusedStream && !this.isAnswered && !this.messages.ended && again()) return;
     if (this.status === undefined) this.messages.end(code === undefined ? lost() : resetError(code, address));
     else if (this.status.error === undefined && !this.reader.atBoundary) {
       this.messages.end(new MeshError('data-loss', `${address} ended the call in the middle of a message`));

@@ -2,8 +2,11 @@ import { once } from 'node:events';
 import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
+import { MeshError } from '../../src/base/errors.js';
 import { Channel } from '../../src/wire/channel.js';
+import { ClientCall } from '../../src/wire/client-call.js';
 import { framePrefix } from '../../src/wire/frames.js';
+import { IncomingMessages } from '../../src/wire/incoming-messages.js';
 import { WireServer } from '../../src/wire/server.js';
 import type { WireHandler } from '../../src/wire/types.js';
 import { framed, messagesOf } from './framed.js';
@@ -103,25 +106,47 @@ test.each<[string, (stream: ServerHttp2Stream) => void, string, RegExp]>([
   await expect(ask(await channelTo(answer))).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
 });
 
-test('after GOAWAY the next call takes a new connection', async () => {
+test('after GOAWAY the next call takes a new connection, and one that was on its way is made again there', async () => {
   const sessions = new Set<unknown>();
   const channel = await channelTo((stream) => {
     sessions.add(stream.session);
     reply(stream, frame('x'), { 'grpc-status': '0' });
     stream.session!.goaway();
   });
-  await ask(channel);
-  let replies = 0;
-  // The first may still be sent to the one that leaves.
-  while (sessions.size < 2) {
-    await ask(channel).then(
-      () => {
-        replies += 1;
-      },
-      () => undefined,
-    );
-  }
-  expect(replies).toBeGreaterThan(0);
+  // The second may still be sent to the one that leaves.
+  while (sessions.size < 2) expect(String(await ask(channel))).toBe('x');
+});
+
+test('a call that the server has not looked at is made once more, and not twice', async () => {
+  let calls = 0;
+  const channel = await channelTo((stream) => {
+    calls += 1;
+    if (calls === 2) reply(stream, frame('x'), { 'grpc-status': '0' });
+    else stream.close(7);
+  });
+  expect(String(await ask(channel))).toBe('x');
+  expect(calls).toBe(2);
+  await expect(ask(channel)).rejects.toMatchObject({ code: 'unavailable' });
+  expect(calls).toBe(4);
+});
+
+test('a call that the server has begun to answer is not made again', async () => {
+  const messages = new IncomingMessages({ keepLast: false });
+  let again = 0;
+  const call = new ClientCall(messages, {
+    address: 'there:1',
+    maxMessageBytes: 1000,
+    ownVersion: undefined,
+    lost: () => new MeshError('unavailable', 'lost'),
+    again: () => {
+      again += 1;
+      return true;
+    },
+  });
+  call.headers({ ':status': '200', 'content-type': 'application/grpc' });
+  call.closed(7);
+  await expect(messages.receive(() => undefined)).rejects.toThrow('there:1 refused the call');
+  expect(again).toBe(0);
 });
 
 test('a connection that has no more numbers for calls is replaced', async () => {
