@@ -1,7 +1,9 @@
-import { wordsOf } from './byte-words.js';
+import { hashOf, wordsOf } from './byte-words.js';
 
 // A stream carries few URIs and kinds of stamps; more of them than this only cost what they cost without a memo.
 const slots = 256;
+// Where a meaning may stand, from its own slot on: of twenty, two have the same one more often than not.
+const ways = 8;
 // What is longer is decoded each time: a memo is not to hold much.
 const longestBytes = 1024;
 
@@ -18,6 +20,7 @@ interface Entry<T> {
 export class BytesMemo<T> {
   private readonly entries: (Entry<T> | undefined)[] = new Array(slots);
   private last = 0;
+  private free = 0;
   private readonly decode: (bytes: Buffer, start: number, end: number) => T;
   /** What was read last, the memory it lies in, and where it begins there: messages share theirs. */
   private bytes: Buffer | undefined;
@@ -43,16 +46,34 @@ export class BytesMemo<T> {
       this.last = before!.follower;
       return expected.meaning;
     }
-    const slot = hashOf(view, at, length) % slots;
-    let entry = entries[slot];
-    if (entry === undefined || !isOf(entry, view, at, length)) {
-      const meaning = this.decode(bytes, start, end);
-      entry = { length, words: wordsOf(bytes.subarray(start, end)), meaning, follower: slot };
-      entries[slot] = entry;
-    }
+    const slot = this.find(at, length) ?? this.add(bytes, start, end);
     if (before !== undefined) before.follower = slot;
     this.last = slot;
-    return entry.meaning;
+    return entries[slot]!.meaning;
+  }
+
+  private find(at: number, length: number): number | undefined {
+    const { entries, view } = this;
+    const home = hashOf(view, at, at + length) % slots;
+    this.free = home;
+    for (let way = 0; way < ways; way++) {
+      const slot = (home + way) % slots;
+      const entry = entries[slot];
+      if (entry === undefined) {
+        this.free = slot;
+        return undefined;
+      }
+      if (isOf(entry, view, at, length)) return slot;
+    }
+    return undefined;
+  }
+
+  /** Where `find` has found nothing: in place of another, if there is no room. */
+  private add(bytes: Buffer, start: number, end: number): number {
+    const slot = this.free;
+    const meaning = this.decode(bytes, start, end);
+    this.entries[slot] = { length: end - start, words: wordsOf(bytes.subarray(start, end)), meaning, follower: slot };
+    return slot;
   }
 
   private enter(bytes: Buffer): void {
@@ -71,13 +92,4 @@ function isOf({ length: known, words }: Entry<unknown>, view: DataView, at: numb
     if (view.getInt32(word, true) !== words[index]) return false;
   }
   return true;
-}
-
-/** Of all bytes: the URIs of one service differ in the middle. */
-function hashOf(view: DataView, at: number, length: number): number {
-  let hash = length;
-  const end = at + length;
-  for (let word = at; word + 4 <= end; word += 4) hash = Math.imul(hash ^ view.getInt32(word, true), 0x9e3779b1);
-  hash = Math.imul(hash ^ view.getInt32(end - 4, true), 0x9e3779b1);
-  return (hash ^ (hash >>> 15)) >>> 0;
 }

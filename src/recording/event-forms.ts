@@ -1,4 +1,4 @@
-import { wordsOf } from '../messages/byte-words.js';
+import { hashOf, wordsOf } from '../messages/byte-words.js';
 import { type BytesPart, bufferOf, copyPart } from './bytes-part.js';
 import { EventScan } from './event-scan.js';
 import type { PathTable } from './path-table.js';
@@ -156,15 +156,10 @@ export class EventForms {
 
 /** Of the first field, which is the URI but in files of unusual programs, and the length of the event. */
 function slotOf(view: DataView, at: number, length: number): number {
-  let hash = length;
-  if (length > 3) {
-    const first = view.getUint8(at + 1);
-    const uriLength = first < 0x80 ? first : (first & 0x7f) | (view.getUint8(at + 2) << 7);
-    const wordsEnd = at + (Math.min(uriLength, length) & ~3);
-    for (let word = at; word < wordsEnd; word += 4) hash = Math.imul(hash ^ view.getInt32(word, true), 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  return hash & (slots - 1);
+  if (length < 4) return length;
+  const first = view.getUint8(at + 1);
+  const uriLength = first < 0x80 ? first : (first & 0x7f) | (view.getUint8(at + 2) << 7);
+  return (hashOf(view, at, at + Math.max(4, Math.min(uriLength, length))) ^ length) & (slots - 1);
 }
 
 function isOf({ length, masks, words }: EventForm, view: DataView, start: number, bytes: number): boolean {
