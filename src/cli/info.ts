@@ -106,7 +106,7 @@ function pathTable(paths: readonly AnalyzedPath[]): string {
     path.type,
     number(path.count),
     showBytes(path.payloadBytes),
-    path.count > 1 ? showRate(path.rateHz) : '–',
+    path.rateHz > 0 ? showRate(path.rateHz) : '–',
     number(path.missing),
     path.count > 1 ? showSeconds(path.silentS) : '–',
   ]);
