@@ -30,7 +30,7 @@ export interface ChildCommand {
 export function childCommand({ file, language }: ProgramFile, serviceName: string, flags: ServiceFlags): ChildCommand {
   if (language === 'python') {
     return {
-      command: process.env['PYTHON'] || 'python3',
+      command: process.env.PYTHON || 'python3',
       args: ['-c', pythonGuard, file, '--service-config', flags.serviceConfig, '--service-name', serviceName],
       env: { PYTHONUNBUFFERED: '1' },
     };
