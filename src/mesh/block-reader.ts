@@ -54,21 +54,17 @@ export class BlockReader {
     { origin, isFarmNg, recent }: BlockSource,
     parts: (readonly MeshEvent<T>[])[],
   ): void {
-    let from = block.start;
-    if (!isFarmNg && recent?.isShared === true) {
-      const known = this.known(block, recent);
-      if (known !== undefined) {
-        for (const part of known.parts) parts.push(part as readonly MeshEvent<T>[]);
-        if (known.count === block.count) {
-          block.memory.release();
-          return;
-        }
-        from = known.end;
-      }
+    const shared = !isFarmNg && recent?.isShared === true ? recent : undefined;
+    const known = shared === undefined ? undefined : this.known(block, shared);
+    for (const part of known?.parts ?? []) parts.push(part as readonly MeshEvent<T>[]);
+    if (known?.count === block.count) {
+      block.memory.release();
+      return;
     }
+    const from = known?.end ?? block.start;
     const { events, isRun } = this.readEach<T>(block, from, origin(), { isFarmNg });
     if (events.length > 0) parts.push(events);
-    if (isRun && recent?.isShared === true) recent.add(block, from, events);
+    if (isRun) shared?.add(block, from, events);
   }
 
   /** The events with which a block begins, as far as other subscriptions have brought them, and if they come next. */

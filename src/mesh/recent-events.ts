@@ -76,7 +76,7 @@ export class RecentEvents {
     let count = 0;
     let end = block.start;
     while (end < block.end) {
-      const part = this.findPart(block, end, sequence + count);
+      const part = this.findPart(block, end, sequence + count, block.count - count);
       if (part === undefined) break;
       parts.push(part.events);
       count += part.events.length;
@@ -85,26 +85,18 @@ export class RecentEvents {
     return { parts, count, end };
   }
 
-  /** The events from `from` on that one run has. */
-  private findPart(block: MessageBlock, from: number, sequence: number): KnownPart | undefined {
+  /** Those of the `left` events from `from` on that one run has. */
+  private findPart(block: MessageBlock, from: number, sequence: number, left: number): KnownPart | undefined {
     for (let index = this.runs.length - 1; index >= 0; index--) {
       const { bytes, starts, firstSequence, events } = this.runs[index]!;
       const first = sequence - firstSequence;
       if (first < 0 || first >= events.length) continue;
+      const behind = Math.min(first + left, events.length);
       const start = starts[first]!;
-      const behind = lastAtMost(starts, start + block.end - from);
-      if (behind <= first) continue;
       const end = from + starts[behind]! - start;
-      if (bytes.compare(block.bytes, from, end, start, starts[behind]) !== 0) continue;
+      if (end > block.end || bytes.compare(block.bytes, from, end, start, starts[behind]) !== 0) continue;
       return { events: behind - first === events.length ? events : events.slice(first, behind), end };
     }
     return undefined;
   }
-}
-
-/** The last place that is not beyond `limit`, of which mostly all are. */
-function lastAtMost(starts: readonly number[], limit: number): number {
-  let last = starts.length - 1;
-  while (last >= 0 && starts[last]! > limit) last--;
-  return last;
 }
