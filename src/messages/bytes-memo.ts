@@ -20,7 +20,6 @@ interface Entry<T> {
 export class BytesMemo<T> {
   private readonly entries: (Entry<T> | undefined)[] = new Array(slots);
   private last = 0;
-  private free = 0;
   private readonly decode: (bytes: Buffer, start: number, end: number) => T;
   /** What was read last, the memory it lies in, and where it begins there: messages share theirs. */
   private bytes: Buffer | undefined;
@@ -46,34 +45,22 @@ export class BytesMemo<T> {
       this.last = before!.follower;
       return expected.meaning;
     }
-    const slot = this.find(at, length) ?? this.add(bytes, start, end);
+    const home = hashOf(view, at, at + length) % slots;
+    let slot = home;
+    let entry = entries[slot];
+    for (let way = 1; way < ways && entry !== undefined && !isOf(entry, view, at, length); way++) {
+      slot = (home + way) % slots;
+      entry = entries[slot];
+    }
+    if (entry === undefined || !isOf(entry, view, at, length)) {
+      // Where all are taken, in place of the last.
+      const meaning = this.decode(bytes, start, end);
+      entry = { length, words: wordsOf(bytes.subarray(start, end)), meaning, follower: slot };
+      entries[slot] = entry;
+    }
     if (before !== undefined) before.follower = slot;
     this.last = slot;
-    return entries[slot]!.meaning;
-  }
-
-  private find(at: number, length: number): number | undefined {
-    const { entries, view } = this;
-    const home = hashOf(view, at, at + length) % slots;
-    this.free = home;
-    for (let way = 0; way < ways; way++) {
-      const slot = (home + way) % slots;
-      const entry = entries[slot];
-      if (entry === undefined) {
-        this.free = slot;
-        return undefined;
-      }
-      if (isOf(entry, view, at, length)) return slot;
-    }
-    return undefined;
-  }
-
-  /** Where `find` has found nothing: in place of another, if there is no room. */
-  private add(bytes: Buffer, start: number, end: number): number {
-    const slot = this.free;
-    const meaning = this.decode(bytes, start, end);
-    this.entries[slot] = { length: end - start, words: wordsOf(bytes.subarray(start, end)), meaning, follower: slot };
-    return slot;
+    return entry.meaning;
   }
 
   private enter(bytes: Buffer): void {
