@@ -43,7 +43,10 @@ export type ActiveState = (typeof activeStates)[number];
 
 const t = (from: ServiceState, on: ServiceSignal, to: ServiceState): Transition => ({ from, on, to });
 
-/** The whole life cycle. `resume` and `recover` lead back to the state that was left. docs/golem-life-cycle.md draws it. */
+/**
+ * The whole life cycle. `resume` and `recover` lead back to the state that was left. The handler of an unresponsive
+ * instance goes on, and its signals lead on as from the state that was left. docs/golem-life-cycle.md draws it.
+ */
 export const lifeCycle: readonly Transition[] = [
   t('pending', 'assigned', 'starting'),
   t('pending', 'cancel', 'terminated'),

@@ -78,7 +78,14 @@ export class Channel implements WireChannel {
       clearTimeout(timer);
       signal?.removeEventListener('abort', cancel);
     });
-    this.begin(method, request, options, messages);
+    const begin = (isFirst: boolean): void => {
+      const again = (): boolean => {
+        if (isFirst) begin(false);
+        return isFirst;
+      };
+      this.begin(method, request, options, messages, again).catch((error) => end(MeshError.from(error, 'unavailable')));
+    };
+    begin(true);
     return messages;
   }
 
@@ -86,24 +93,7 @@ export class Channel implements WireChannel {
     this.connection.close();
   }
 
-  /** `isAgain`: after a server that goes away, or has its hands full, had not looked at it. */
-  private begin(
-    method: WireMethod,
-    request: Uint8Array,
-    options: CallOptions,
-    messages: IncomingMessages,
-    isAgain = false,
-  ): void {
-    const again = (): boolean => {
-      if (!isAgain) this.begin(method, request, options, messages, true);
-      return !isAgain;
-    };
-    this.send(method, request, options, messages, again).catch((error) =>
-      messages.fail(MeshError.from(error, 'unavailable')),
-    );
-  }
-
-  private async send(
+  private async begin(
     method: WireMethod,
     request: Uint8Array,
     options: CallOptions,

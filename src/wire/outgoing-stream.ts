@@ -35,6 +35,7 @@ export class TickFlusher {
     this.waiting.push(stream);
   }
 
+  /** A stream has begun a write; `ended` must follow, however that ends. */
   began(): void {
     this.underWay += 1;
   }
