@@ -2,13 +2,47 @@ import type { MeshEvent } from '../messages/mesh-event.js';
 import { frameStarts } from '../wire/frames.js';
 import type { MessageBlock } from '../wire/types.js';
 
-/** Events of one path whose sequences follow each other, as their frames lie in one piece of memory. */
-interface EventRun {
+// As far as one subscription of a process is behind another, as a rule, and what a stream gathers.
+const maxRuns = 6;
+const maxRunBytes = 128 * 1024;
+// Where events come one by one, few are kept.
+const maxRunBlocks = 16;
+const leastRunBytes = 4096;
+
+/**
+ * Events of one path whose sequences follow each other, and a copy of their frames: those lie in one piece, however they
+ * were cut on their way.
+ */
+class EventRun {
   readonly bytes: Buffer;
-  /** Where the frame of each begins, and where the last one ends. */
-  readonly starts: readonly number[];
   readonly firstSequence: number;
-  readonly events: readonly MeshEvent[];
+  readonly events: MeshEvent[] = [];
+  /** Where the frame of each begins, and where the last one ends. */
+  readonly starts = [0];
+  private blocks = 0;
+
+  constructor(size: number, firstSequence: number) {
+    this.bytes = Buffer.allocUnsafeSlow(size);
+    this.firstSequence = firstSequence;
+  }
+
+  get length(): number {
+    return this.starts.at(-1)!;
+  }
+
+  /** Whether there is room for so many bytes of events, the first of which has `sequence`. */
+  takes(sequence: number, bytes: number): boolean {
+    const follows = sequence === this.firstSequence + this.events.length;
+    return follows && this.blocks < maxRunBlocks && this.length + bytes <= this.bytes.length;
+  }
+
+  add(bytes: Buffer, from: number, end: number, events: readonly MeshEvent[]): void {
+    const shift = this.length - from;
+    bytes.copy(this.bytes, this.length, from, end);
+    for (const start of frameStarts(bytes, from, end).slice(1)) this.starts.push(start + shift);
+    for (const event of events) this.events.push(event);
+    this.blocks += 1;
+  }
 }
 
 /** What is known of a block, from its beginning on. */
@@ -24,11 +58,6 @@ interface KnownPart {
   readonly events: readonly MeshEvent[];
   readonly end: number;
 }
-
-// As far as one subscription of a process is behind another, as a rule.
-const maxRuns = 32;
-// Larger ones would be held for longer than their events live.
-const maxRunBytes = 128 * 1024;
 
 /**
  * What the subscriptions of one client to one path have in common. Each has a stream of its own, but what the others
@@ -62,14 +91,22 @@ export class RecentEvents {
 
   /** Takes the events of a block whose frames stand from `from` on, and whose sequences follow each other. */
   add({ bytes, end }: MessageBlock, from: number, events: readonly MeshEvent[]): void {
-    if (end - from > maxRunBytes) return;
-    if (this.runs.length >= maxRuns) this.runs.shift();
-    this.runs.push({ bytes, starts: frameStarts(bytes, from, end), firstSequence: events[0]!.sequence, events });
+    const length = end - from;
+    if (length > maxRunBytes) return;
+    const { sequence } = events[0]!;
+    let run = this.runs.at(-1);
+    if (run === undefined || !run.takes(sequence, length)) {
+      const usual = Math.min(maxRunBytes, 2 * (run?.length ?? 0));
+      run = new EventRun(Math.max(length, usual, leastRunBytes), sequence);
+      if (this.runs.length >= maxRuns) this.runs.shift();
+      this.runs.push(run);
+    }
+    run.add(bytes, from, end, events);
   }
 
   /**
-   * The events of a block, the first of which has `sequence`, as far as other streams have brought them. Those were cut
-   * elsewhere on their way, so that several runs may make one block.
+   * The events of a block, the first of which has `sequence`, as far as other streams have brought them. Where one run
+   * ends another may go on.
    */
   find(block: MessageBlock, sequence: number): KnownEvents {
     const parts: (readonly MeshEvent[])[] = [];
@@ -95,7 +132,7 @@ export class RecentEvents {
       const start = starts[first]!;
       const end = from + starts[behind]! - start;
       if (end > block.end || bytes.compare(block.bytes, from, end, start, starts[behind]) !== 0) continue;
-      return { events: behind - first === events.length ? events : events.slice(first, behind), end };
+      return { events: events.slice(first, behind), end };
     }
     return undefined;
   }

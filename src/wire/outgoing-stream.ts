@@ -3,6 +3,7 @@ import type { ServerErrorResponse, ServerWritableStream } from '@grpc/grpc-js';
 import type { MeshError } from '../base/errors.js';
 import { messageOf } from './frames.js';
 import { toMetadata } from './metadata.js';
+import type { TickFlusher } from './tick-flusher.js';
 import type { FramedMessage, Headers, OutgoingStream } from './types.js';
 
 type SubscribeCall = ServerWritableStream<Buffer, Uint8Array>;
@@ -10,70 +11,11 @@ type StatusOf = (error: MeshError) => ServerErrorResponse;
 
 // Enough for a write to be worth its cost, little enough for a queue to stay what its depth says.
 const batchBytes = 64 * 1024;
-// The objects of so many streams are in no cache, and a write of each costs more than the bytes of a turn: while the
-// connections are busy with what was written before, they gather what a few turns publish.
-const manyStreams = 256;
-const mostTurns = 3;
+// And when others have to write before it.
+const mostGathered = 4 * batchBytes;
 // Pieces of less than this are cheaper to copy together than to write one by one.
 const joinBytes = 1024;
-const none: readonly Uint8Array[] = [];
-
-/** Lets the streams of one server write what they gathered once, at the end of the tick, or of some ticks. */
-export class TickFlusher {
-  private waiting: BatchedStream[] = [];
-  /** Writes that have begun and not ended. */
-  private underWay = 0;
-  /** Turns for which what waits was held back. */
-  private heldTurns = 0;
-  private turn: NodeJS.Immediate | undefined;
-  private last: Buffer = Buffer.alloc(0);
-  private lastFrom: Buffer | undefined;
-  private lastStart = 0;
-
-  add(stream: BatchedStream): void {
-    if (this.waiting.length === 0) process.nextTick(() => this.flushAtTick());
-    this.waiting.push(stream);
-  }
-
-  /** A stream has begun a write; `ended` must follow, however that ends. */
-  began(): void {
-    this.underWay += 1;
-  }
-
-  ended(): void {
-    this.underWay -= 1;
-    if (this.underWay === 0 && this.heldTurns > 0) this.flush();
-  }
-
-  private flushAtTick(): void {
-    if (this.waiting.length < manyStreams || this.underWay === 0 || this.heldTurns === mostTurns) {
-      this.flush();
-      return;
-    }
-    this.heldTurns += 1;
-    this.turn = setImmediate(() => this.flushAtTick());
-  }
-
-  /** A piece of memory. Subscribers mostly ask for the same one in turn. */
-  cut(bytes: Buffer, start: number, end: number): Buffer {
-    if (bytes !== this.lastFrom || start !== this.lastStart || end - start !== this.last.length) {
-      this.last = bytes.subarray(start, end);
-      this.lastFrom = bytes;
-      this.lastStart = start;
-    }
-    return this.last;
-  }
-
-  private flush(): void {
-    const streams = this.waiting;
-    this.waiting = [];
-    this.heldTurns = 0;
-    clearImmediate(this.turn);
-    for (const stream of streams) stream.flush();
-    this.lastFrom = undefined;
-    this.last = Buffer.alloc(0);
-  }
-}
+const noPieces: readonly Uint8Array[] = [];
 
 /**
  * Writes to the call's own HTTP/2 stream, what was published in one tick at once: many times the events per second of
@@ -93,6 +35,11 @@ export class BatchedStream implements OutgoingStream {
   /** Bytes that the HTTP/2 stream may hold before it is full. */
   private limit = batchBytes;
   private full = false;
+  /** Bytes of its writes that the flusher counts, and since when. */
+  private underWay = 0;
+  private epoch = 0;
+  /** As much is pending as may be, until its turn comes. */
+  private held = false;
   private ended = false;
   private scheduled = false;
   private listener: () => void = () => undefined;
@@ -121,12 +68,13 @@ export class BatchedStream implements OutgoingStream {
       this.add(body);
       this.pendingBytes += body.length;
     }
-    if (this.pendingBytes >= batchBytes) this.flush();
-    else if (!this.scheduled && !this.full) {
-      this.scheduled = true;
-      this.flusher.add(this);
+    if (this.pendingBytes < batchBytes) this.schedule();
+    else if (!this.flusher.isBusy) this.flush();
+    else {
+      this.schedule();
+      this.held = this.scheduled && this.pendingBytes >= mostGathered;
     }
-    return !this.full;
+    return !this.full && !this.held;
   }
 
   onDrain(listener: () => void): void {
@@ -142,27 +90,48 @@ export class BatchedStream implements OutgoingStream {
     else this.call.emit('error', this.statusOf(error));
   }
 
-  /** Writes what is pending, if the stream takes it. */
-  flush(): void {
+  /** Its turn has come. */
+  takeTurn(): void {
+    const wasHeld = this.held;
     this.scheduled = false;
+    this.held = false;
+    this.flush();
+    if (wasHeld && !this.full && !this.ended) this.listener();
+  }
+
+  /** Writes what is pending, if the stream takes it. */
+  private flush(): void {
     if (this.full || this.ended || this.pendingBytes === 0) return;
     const { http2, pendingBytes } = this;
     const { pieces, last } = this.take();
     if (http2.destroyed || http2.writableEnded) return;
     if (pieces.length > 0) http2.cork();
     for (const piece of pieces) http2.write(piece);
-    this.flusher.began();
+    if (this.epoch !== this.flusher.epoch) this.underWay = 0;
+    this.epoch = this.flusher.epoch;
+    this.underWay += pendingBytes;
+    this.flusher.began(pendingBytes);
     http2.write(last, this.written);
     if (pieces.length > 0) http2.uncork();
     // Behind large messages others may follow, so that the connection never waits for the publisher.
     this.limit = Math.max(batchBytes, 4 * pendingBytes);
     // Not what write() says: at 16 KiB it would stop a publisher once a turn.
     this.full = http2.writableLength >= this.limit;
+    // It may be one that nobody reads.
+    if (this.full) this.left(0);
+  }
+
+  /** Of its writes so much has not left. */
+  private left(bytes: number): void {
+    const left = Math.min(bytes, this.underWay);
+    const gone = this.underWay - left;
+    this.underWay = left;
+    if (this.epoch === this.flusher.epoch) this.flusher.ended(gone);
   }
 
   /** There is room again before all is written: the connection is not to run dry. */
   private readonly written = (): void => {
-    this.flusher.ended();
+    this.left(this.http2.destroyed ? 0 : this.http2.writableLength);
     if (!this.full || this.http2.writableLength >= this.limit) return;
     this.full = false;
     this.flush();
@@ -175,12 +144,18 @@ export class BatchedStream implements OutgoingStream {
     if (this.pieces === undefined && this.bytes !== undefined) {
       const last = this.flusher.cut(this.bytes, this.start, this.until);
       this.bytes = undefined;
-      return { pieces: none, last };
+      return { pieces: noPieces, last };
     }
     this.closePiece();
     const pieces = joinSmall(this.pieces!);
     this.pieces = undefined;
     return { pieces, last: pieces.pop()! };
+  }
+
+  private schedule(): void {
+    if (this.scheduled || this.full) return;
+    this.scheduled = true;
+    this.flusher.add(this);
   }
 
   private closePiece(): void {

@@ -13,11 +13,12 @@ import { GrpcIncomingCall } from './incoming-call.js';
 import { laneServiceName } from './lane-messages.js';
 import { toMetadata } from './metadata.js';
 import { eventServiceName } from './methods.js';
-import { BatchedStream, CallStream, http2StreamOf, TickFlusher } from './outgoing-stream.js';
+import { BatchedStream, CallStream, http2StreamOf } from './outgoing-stream.js';
 import { addReflection } from './reflection.js';
 import { type LaneStream, RequestLaneServer } from './request-lane-server.js';
 import { serverCredentials } from './server-credentials.js';
 import { statusOf } from './status.js';
+import { TickFlusher } from './tick-flusher.js';
 import type { Headers, OutgoingStream, WireHandler } from './types.js';
 
 export interface WireServerOptions {
