@@ -5,9 +5,10 @@ import type { MessageBlock } from '../wire/types.js';
 // As far as one subscription of a process is behind another, as a rule, and what a stream gathers.
 const maxRuns = 6;
 const maxRunBytes = 128 * 1024;
-// Where events come one by one, few are kept.
 const maxRunBlocks = 16;
 const leastRunBytes = 4096;
+// What nobody asks for any more only costs the garbage collector time.
+const keptMs = 20;
 
 /**
  * Events of one path whose sequences follow each other, and a copy of their frames: those lie in one piece, however they
@@ -19,6 +20,8 @@ class EventRun {
   readonly events: MeshEvent[] = [];
   /** Where the frame of each begins, and where the last one ends. */
   readonly starts = [0];
+  /** When an event of it was asked for last. */
+  usedMs = 0;
   private blocks = 0;
 
   constructor(size: number, firstSequence: number) {
@@ -98,10 +101,12 @@ export class RecentEvents {
     if (run === undefined || !run.takes(sequence, length)) {
       const usual = Math.min(maxRunBytes, 2 * (run?.length ?? 0));
       run = new EventRun(Math.max(length, usual, leastRunBytes), sequence);
-      if (this.runs.length >= maxRuns) this.runs.shift();
       this.runs.push(run);
     }
     run.add(bytes, from, end, events);
+    const nowMs = performance.now();
+    run.usedMs = nowMs;
+    while (this.runs.length > maxRuns || this.runs[0]!.usedMs < nowMs - keptMs) this.runs.shift();
   }
 
   /**
@@ -125,13 +130,15 @@ export class RecentEvents {
   /** Those of the `left` events from `from` on that one run has. */
   private findPart(block: MessageBlock, from: number, sequence: number, left: number): KnownPart | undefined {
     for (let index = this.runs.length - 1; index >= 0; index--) {
-      const { bytes, starts, firstSequence, events } = this.runs[index]!;
+      const run = this.runs[index]!;
+      const { bytes, starts, firstSequence, events } = run;
       const first = sequence - firstSequence;
       if (first < 0 || first >= events.length) continue;
       const behind = Math.min(first + left, events.length);
       const start = starts[first]!;
       const end = from + starts[behind]! - start;
       if (end > block.end || bytes.compare(block.bytes, from, end, start, starts[behind]) !== 0) continue;
+      run.usedMs = performance.now();
       return { events: events.slice(first, behind), end };
     }
     return undefined;
