@@ -3,7 +3,8 @@ import type { EventMemo } from '../messages/event-memo.js';
 import { type EventDecoder, type EventOrigin, MeshEvent } from '../messages/mesh-event.js';
 import { isPrefix, matchesPath } from '../messages/uri.js';
 import { frameEnd, framePrefixBytes } from '../wire/frames.js';
-import type { MessageBlock } from '../wire/types.js';
+import type { KnownFrames, MessageBlock } from '../wire/types.js';
+import { RunBlock } from './event-run.js';
 import type { KnownEvents, RecentEvents } from './recent-events.js';
 import type { Gap, SequenceTracker } from './sequence-tracker.js';
 
@@ -49,12 +50,22 @@ export class BlockReader {
     return parts;
   }
 
-  private readBlock<T>(
-    block: MessageBlock,
-    { origin, isFarmNg, recent }: BlockSource,
-    parts: (readonly MeshEvent<T>[])[],
-  ): void {
-    const shared = !isFarmNg && recent?.isShared === true ? recent : undefined;
+  /** What other subscriptions have brought, and what comes next here behind `count` messages that nobody has read yet. */
+  expected(source: BlockSource, count: number): KnownFrames | undefined {
+    const shared = sharedBy(source);
+    const { tracker, pattern } = this.options;
+    const next = shared === undefined ? undefined : tracker.expected(pattern);
+    return next === undefined ? undefined : shared!.from(next + count);
+  }
+
+  private readBlock<T>(block: MessageBlock, source: BlockSource, parts: (readonly MeshEvent<T>[])[]): void {
+    const { origin, isFarmNg } = source;
+    const { tracker, pattern } = this.options;
+    if (block instanceof RunBlock && tracker.follows(pattern, block.sequence, block.count)) {
+      parts.push(block.events as readonly MeshEvent<T>[]);
+      return;
+    }
+    const shared = sharedBy(source);
     const known = shared === undefined ? undefined : this.known(block, shared);
     for (const part of known?.parts ?? []) parts.push(part as readonly MeshEvent<T>[]);
     if (known?.count === block.count) {
@@ -135,4 +146,8 @@ export class BlockReader {
     if (path === pattern) this.uriBytes = length;
     return path;
   }
+}
+
+function sharedBy({ isFarmNg, recent }: BlockSource): RecentEvents | undefined {
+  return !isFarmNg && recent?.isShared === true ? recent : undefined;
 }

@@ -13,7 +13,7 @@ import { isPrefix, isWildcard, normalizePath } from '../messages/uri.js';
 import type { Headers, MessageBlock } from '../wire/types.js';
 import { backoffMs, longestBackoffMs } from './backoff.js';
 import { BatchIterator } from './batch-iterator.js';
-import { BlockReader } from './block-reader.js';
+import { BlockReader, type BlockSource } from './block-reader.js';
 import type { Connection } from './connection.js';
 import {
   epochOf,
@@ -184,6 +184,7 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
         // Megabytes fit into the buffers on the way, so that keeping one takes both ends. Not for wildcards: their
         // latched events are one for each path.
         keepLast: this.options.request.overflow === 'latest' && !isWildcard(this.pattern),
+        findKnown: (count) => this.events.expected(this.source, count),
       });
       this.begin(await stream.headers);
       await stream.receive((blocks) => {
@@ -213,10 +214,14 @@ export class EventStream<T = unknown> implements AsyncIterable<MeshEvent<T>> {
 
   private read(blocks: readonly MessageBlock[]): readonly (readonly MeshEvent<T>[])[] {
     this.options.connection.heard();
-    const { origin, recent } = this;
-    const batches = this.events.read<T>(blocks, { origin, isFarmNg: this.epoch === undefined, recent });
+    const batches = this.events.read<T>(blocks, this.source);
     for (const { length } of batches) this.received += length;
     return batches;
+  }
+
+  private get source(): BlockSource {
+    const { origin, recent } = this;
+    return { origin, isFarmNg: this.epoch === undefined, recent };
   }
 
   /** Of events that are made now. */

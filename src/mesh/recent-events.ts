@@ -1,52 +1,13 @@
 import type { MeshEvent } from '../messages/mesh-event.js';
-import { frameStarts } from '../wire/frames.js';
 import type { MessageBlock } from '../wire/types.js';
+import { EventRun, type RestOfRun } from './event-run.js';
 
 // As far as one subscription of a process is behind another, as a rule, and what a stream gathers.
 const maxRuns = 6;
 const maxRunBytes = 128 * 1024;
-const maxRunBlocks = 16;
 const leastRunBytes = 4096;
 // What nobody asks for any more only costs the garbage collector time.
 const keptMs = 20;
-
-/**
- * Events of one path whose sequences follow each other, and a copy of their frames: those lie in one piece, however they
- * were cut on their way.
- */
-class EventRun {
-  readonly bytes: Buffer;
-  readonly firstSequence: number;
-  readonly events: MeshEvent[] = [];
-  /** Where the frame of each begins, and where the last one ends. */
-  readonly starts = [0];
-  /** When an event of it was asked for last. */
-  usedMs = 0;
-  private blocks = 0;
-
-  constructor(size: number, firstSequence: number) {
-    this.bytes = Buffer.allocUnsafeSlow(size);
-    this.firstSequence = firstSequence;
-  }
-
-  get length(): number {
-    return this.starts.at(-1)!;
-  }
-
-  /** Whether there is room for so many bytes of events, the first of which has `sequence`. */
-  takes(sequence: number, bytes: number): boolean {
-    const follows = sequence === this.firstSequence + this.events.length;
-    return follows && this.blocks < maxRunBlocks && this.length + bytes <= this.bytes.length;
-  }
-
-  add(bytes: Buffer, from: number, end: number, events: readonly MeshEvent[]): void {
-    const shift = this.length - from;
-    bytes.copy(this.bytes, this.length, from, end);
-    for (const start of frameStarts(bytes, from, end).slice(1)) this.starts.push(start + shift);
-    for (const event of events) this.events.push(event);
-    this.blocks += 1;
-  }
-}
 
 /** What is known of a block, from its beginning on. */
 export interface KnownEvents {
@@ -54,11 +15,6 @@ export interface KnownEvents {
   readonly parts: readonly (readonly MeshEvent[])[];
   readonly count: number;
   /** Where in the block the frame behind them begins. */
-  readonly end: number;
-}
-
-interface KnownPart {
-  readonly events: readonly MeshEvent[];
   readonly end: number;
 }
 
@@ -109,38 +65,34 @@ export class RecentEvents {
     while (this.runs.length > maxRuns || this.runs[0]!.usedMs < nowMs - keptMs) this.runs.shift();
   }
 
+  /** What other streams have brought from `sequence` on, in one piece. */
+  from(sequence: number): RestOfRun | undefined {
+    for (let index = this.runs.length - 1; index >= 0; index--) {
+      const rest = this.runs[index]!.from(sequence);
+      if (rest !== undefined) return rest;
+    }
+    return undefined;
+  }
+
   /**
    * The events of a block, the first of which has `sequence`, as far as other streams have brought them. Where one run
    * ends another may go on.
    */
-  find(block: MessageBlock, sequence: number): KnownEvents {
+  find({ bytes, start, end: blockEnd }: MessageBlock, sequence: number): KnownEvents {
     const parts: (readonly MeshEvent[])[] = [];
     let count = 0;
-    let end = block.start;
-    while (end < block.end) {
-      const part = this.findPart(block, end, sequence + count, block.count - count);
-      if (part === undefined) break;
-      parts.push(part.events);
-      count += part.events.length;
-      end = part.end;
+    let end = start;
+    while (end < blockEnd) {
+      const rest = this.from(sequence + count);
+      if (rest === undefined) break;
+      const length = Math.min(rest.end - rest.start, blockEnd - end);
+      const to = rest.start + length;
+      const known = rest.bytes.compare(bytes, end, end + length, rest.start, to) === 0 ? rest.blockTo(to) : undefined;
+      if (known === undefined) break;
+      parts.push(known.events);
+      count += known.count;
+      end += length;
     }
     return { parts, count, end };
-  }
-
-  /** Those of the `left` events from `from` on that one run has. */
-  private findPart(block: MessageBlock, from: number, sequence: number, left: number): KnownPart | undefined {
-    for (let index = this.runs.length - 1; index >= 0; index--) {
-      const run = this.runs[index]!;
-      const { bytes, starts, firstSequence, events } = run;
-      const first = sequence - firstSequence;
-      if (first < 0 || first >= events.length) continue;
-      const behind = Math.min(first + left, events.length);
-      const start = starts[first]!;
-      const end = from + starts[behind]! - start;
-      if (end > block.end || bytes.compare(block.bytes, from, end, start, starts[behind]) !== 0) continue;
-      run.usedMs = performance.now();
-      return { events: events.slice(first, behind), end };
-    }
-    return undefined;
   }
 }

@@ -89,14 +89,15 @@ export class SequenceTracker {
    * those of the `count` that come behind it one by one. Otherwise nothing has changed, and `received` is to be told.
    */
   follows(path: string, sequence: number, count: number): boolean {
-    if (path !== this.lastPath || this.lastPosition === undefined) {
-      this.lastPosition = this.positions.get(path);
-      this.lastPath = path;
-    }
-    const position = this.lastPosition;
+    const position = this.position(path);
     if (position === undefined || sequence !== position.next || position.reason !== 'dropped') return false;
     position.next = sequence + count;
     return true;
+  }
+
+  /** The sequence expected next on a path; undefined: it has none yet. */
+  expected(path: string): number | undefined {
+    return this.position(path)?.next;
   }
 
   /**
@@ -131,6 +132,14 @@ export class SequenceTracker {
     this.lastPosition = undefined;
     this.begins.clear();
     this.complete = undefined;
+  }
+
+  private position(path: string): Position | undefined {
+    if (path !== this.lastPath || this.lastPosition === undefined) {
+      this.lastPosition = this.positions.get(path);
+      this.lastPath = path;
+    }
+    return this.lastPosition;
   }
 
   private add(path: string, position: Position): Position {

@@ -110,6 +110,7 @@ export class Channel implements WireChannel {
       ownVersion: options.headers?.[versionHeader],
       lost: () => this.connection.lost(session),
       again,
+      findKnown: options.findKnown,
     });
     const { headers = {}, timeoutMs } = options;
     const stream = session.request(requestHeaders(authority, scheme, methodPaths[method], headers, timeoutMs), call);

@@ -6,7 +6,8 @@ import type { Memory } from '../http2/memory.js';
 import { FrameReader } from './frame-reader.js';
 import { notGrpc, responseHeaders, trailersError } from './http2-headers.js';
 import type { IncomingMessages } from './incoming-messages.js';
-import type { MessageBlock } from './types.js';
+import { StreamPieces } from './stream-pieces.js';
+import type { FindKnown, MessageBlock } from './types.js';
 
 export interface ClientCallOptions {
   /** `host:port`, for messages. */
@@ -18,6 +19,7 @@ export interface ClientCallOptions {
   readonly lost: () => MeshError;
   /** The server has not looked at the call: makes it once more. False: it was made again before. */
   readonly again: () => boolean;
+  readonly findKnown: FindKnown | undefined;
 }
 
 /** A gRPC call of a client: takes messages, headers and status out of its HTTP/2 stream. */
@@ -26,8 +28,8 @@ export class ClientCall implements StreamListener {
   private readonly messages: IncomingMessages;
   private readonly reader: FrameReader;
   private stream: ClientStream | undefined;
-  /** None while nothing is there: an array for each of many idle streams would outlive its use. */
-  private blocks: MessageBlock[] | undefined;
+  /** What one read has brought. None while nothing is there: a list for each of many idle streams would outlive its use. */
+  private pieces: StreamPieces | undefined;
   /** Bytes since the last message was complete: a large one comes in many pieces. */
   private uncounted = 0;
   private isAnswered = false;
@@ -57,18 +59,20 @@ export class ClientCall implements StreamListener {
 
   data(memory: Memory, start: number, end: number): void {
     this.uncounted += end - start;
-    this.blocks ??= [];
-    try {
-      this.reader.read(memory, start, end, this.blocks);
-    } catch (error) {
-      this.messages.fail(MeshError.from(error));
-    }
+    this.pieces ??= new StreamPieces();
+    this.pieces.add(memory, start, end);
   }
 
   settled(): void {
-    const { blocks, uncounted } = this;
-    if (blocks === undefined) return;
-    this.blocks = undefined;
+    const { pieces, uncounted } = this;
+    if (pieces === undefined) return;
+    this.pieces = undefined;
+    const blocks: MessageBlock[] = [];
+    try {
+      this.reader.readAll(pieces, this.options.findKnown, blocks);
+    } catch (error) {
+      this.messages.fail(MeshError.from(error));
+    }
     if (blocks.length === 0) return;
     this.uncounted = 0;
     if (!this.messages.push(blocks, uncounted)) this.stream?.pause();

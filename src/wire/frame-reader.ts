@@ -2,7 +2,8 @@ import { MeshError } from '../base/errors.js';
 import { type Memory, OwnMemory } from '../http2/memory.js';
 import { frameEnd, framePrefixBytes, isCompressed } from './frames.js';
 import { MessageMemory } from './message-memory.js';
-import type { MessageBlock } from './types.js';
+import type { StreamPieces } from './stream-pieces.js';
+import type { FindKnown, KnownFrames, MessageBlock } from './types.js';
 
 // Less than this is cheap to allocate, and would keep memory for nothing.
 const largeBytes = 32 * 1024;
@@ -50,6 +51,49 @@ export class FrameReader {
     if (count === 0) return;
     memory.hold();
     blocks.push({ bytes, start: first, end: at, count, memory });
+  }
+
+  /**
+   * As `read`, for pieces that follow each other. What is known already, byte for byte, is looked at no further, however
+   * it was cut: its blocks are those of what is known, and nothing of the pieces is held for them.
+   */
+  readAll(pieces: StreamPieces, findKnown: FindKnown | undefined, blocks: MessageBlock[]): void {
+    let count = 0;
+    while (findKnown !== undefined && !pieces.isTaken) {
+      const known = findKnown(count);
+      const block = known && this.takeKnown(pieces, known, blocks);
+      if (block === undefined) break;
+      count += block.count;
+    }
+    pieces.takeEach((memory, start, end) => this.read(memory, start, end, blocks));
+  }
+
+  /** Takes what is known of pieces; gives the frames that end with it, which it adds to `blocks`. */
+  private takeKnown(pieces: StreamPieces, known: KnownFrames, blocks: MessageBlock[]): MessageBlock | undefined {
+    const { bytes, start, end } = known;
+    const { held } = this;
+    const begun = held < framePrefixBytes ? this.prefix : this.frame?.bytes;
+    const from = start + held;
+    if (from >= end || (held > 0 && begun!.compare(bytes, start, from, 0, held) !== 0)) return undefined;
+    const at = pieces.takeLike(bytes, from, end);
+    if (at === from) return undefined;
+    const block = known.blockTo(at);
+    if (block === undefined) {
+      this.read(new OwnMemory(bytes), from, at, blocks);
+      return undefined;
+    }
+    this.giveUpFrame();
+    blocks.push(block);
+    if (at > block.end) this.begin(bytes, block.end, at);
+    return block;
+  }
+
+  private giveUpFrame(): void {
+    // Held by nobody, and to be used again.
+    this.frame?.hold();
+    this.frame?.release();
+    this.frame = undefined;
+    this.held = 0;
   }
 
   /** Adds to the frame begun; gives where it ends. */

@@ -62,6 +62,8 @@ export interface CallOptions {
   readonly keepLast?: boolean;
   /** Milliseconds until the call fails with `deadline-exceeded`. Streams have none by default. */
   readonly timeoutMs?: number;
+  /** What may come: blocks of it are given in place of those that came. Default: nothing. */
+  readonly findKnown?: FindKnown;
 }
 
 /**
@@ -77,6 +79,20 @@ export interface MessageBlock {
   /** To be released, once, by whoever keeps nothing of it. */
   readonly memory: Memory;
 }
+
+/** Frames that other calls have brought, in one piece: what they bring may come in this call, too, byte for byte. */
+export interface KnownFrames {
+  readonly bytes: Buffer;
+  /** Where the frame that is expected next begins. */
+  readonly start: number;
+  /** Where the last one ends. */
+  readonly end: number;
+  /** Those from `start` on that end at `to` or before; undefined: none. */
+  blockTo(to: number): MessageBlock | undefined;
+}
+
+/** What is expected behind the next `count` messages. */
+export type FindKnown = (count: number) => KnownFrames | undefined;
 
 /** The messages of a `subscribe` call, as they arrive. */
 export interface IncomingStream {

@@ -7,7 +7,10 @@ import { EnvelopeReader } from '../../src/messages/envelope-reader.js';
 import { EventMemo } from '../../src/messages/event-memo.js';
 import type { MeshEvent } from '../../src/messages/mesh-event.js';
 import { TypeRegistry } from '../../src/messages/registry.js';
-import type { MessageBlock } from '../../src/wire/types.js';
+import { FrameReader } from '../../src/wire/frame-reader.js';
+import { frameStarts } from '../../src/wire/frames.js';
+import { StreamPieces } from '../../src/wire/stream-pieces.js';
+import type { KnownFrames, MessageBlock } from '../../src/wire/types.js';
 import { frameOf, replyOf } from '../interop/raw-http2.js';
 
 const registry = new TypeRegistry();
@@ -82,8 +85,13 @@ class Reader {
     return events;
   }
 
+  expected(count: number): KnownFrames | undefined {
+    const origin = () => ({ publisher: 'agent-1' });
+    return this.blocks.expected({ origin, isFarmNg: false, recent: this.recent }, count);
+  }
+
   /** All that a program can see. */
-  get seen(): unknown {
+  get seen(): { readonly events: readonly string[]; readonly said: readonly unknown[]; readonly next: unknown } {
     const events = this.events.map(({ path, sequence, type, eventBytes, payload }) => {
       const head = `${path} ${sequence} ${type} ${eventBytes.toString('hex')} ${payload.length}`;
       return `${head} ${payload.subarray(0, 40)}`;
@@ -182,6 +190,118 @@ test.each(['/a', '*'])('subscriptions to %s that share what they bring see what 
   );
   if (pattern === '/a') expect(reused).toBeGreaterThan(100);
   else expect(reused).toBe(0);
+});
+
+/** The stream of a subscription, and what reads it. */
+class Stream {
+  readonly reader: Reader;
+  private frames!: FrameReader;
+  private readonly bytes: Buffer;
+  private at = 0;
+  private messages = 0;
+
+  constructor(reader: Reader, messages: readonly Buffer[]) {
+    this.reader = reader;
+    this.bytes = Buffer.concat(messages);
+    this.connect();
+  }
+
+  /** The link is new: what was cut comes again. */
+  connect(): void {
+    this.frames = new FrameReader(2 * largeBytes);
+    this.at = frameStarts(this.bytes, 0, this.bytes.length)[this.messages]!;
+    this.reader.connect(new Map([['*', 0]]), false);
+  }
+
+  /** Reads on, in pieces; gives how often their memory was held. */
+  read(length: number, cut: number): number {
+    let held = 0;
+    const pieces = new StreamPieces();
+    const end = Math.min(this.at + length, this.bytes.length);
+    while (this.at < end) {
+      const bytes = Buffer.from(this.bytes.subarray(this.at, Math.min(this.at + cut, end)));
+      this.at += bytes.length;
+      let holders = 0;
+      const hold = (): void => {
+        holders += 1;
+        held += 1;
+      };
+      const release = (): void => {
+        holders -= 1;
+        if (holders === 0) bytes.fill(0xdd);
+      };
+      pieces.add({ bytes, hold, release }, 0, bytes.length);
+    }
+    const blocks: MessageBlock[] = [];
+    this.frames.readAll(pieces, (count) => this.reader.expected(count), blocks);
+    for (const block of blocks) {
+      this.messages += block.count;
+      this.reader.read(block);
+    }
+    return held;
+  }
+
+  get seen(): unknown {
+    const { said, ...seen } = this.reader.seen;
+    // In how many parts the events come depends on what is shared; what is said of them does not.
+    return { ...seen, said: said.filter((one) => typeof one !== 'number') };
+  }
+}
+
+test('streams that share what they bring give what each would alone, however they are cut', () => {
+  let reused = 0;
+  const length = fc.oneof(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 1, max: 1500 }));
+  fc.assert(
+    fc.property(
+      /** What is missing in each, from where on it is of another epoch, and where it begins. */
+      fc.array(fc.record({ missing: fc.array(fc.nat(30), { maxLength: 2 }), turns: fc.nat(60), begins: fc.nat(4) }), {
+        minLength: 3,
+        maxLength: 3,
+      }),
+      fc.array(fc.record({ stream: fc.nat(2), length, cut: length, connects: fc.integer({ min: 0, max: 12 }) }), {
+        maxLength: 120,
+        size: 'max',
+      }),
+      (places, reads) => {
+        const recent = new RecentEvents(() => undefined);
+        const open = (shared: boolean) =>
+          places.map(({ missing, turns, begins }) => {
+            const sequences = Array.from({ length: 30 - begins }, (_, index) => begins + index);
+            const sent = sequences.filter((sequence) => !missing.includes(sequence));
+            const messages = sent.map((sequence) => frame('/a', sequence < turns ? 0 : 1, sequence));
+            return new Stream(new Reader('/a', 0, shared ? recent : new RecentEvents(() => undefined)), messages);
+          });
+        const shared = open(true);
+        const alone = open(false);
+        for (const { stream, length, cut, connects } of [...reads, ...[0, 1, 2].map(all)]) {
+          for (const one of [shared, alone]) {
+            if (connects === 1) one[stream]!.connect();
+            one[stream]!.read(length, cut);
+          }
+        }
+        for (const [index, one] of shared.entries()) expect(one.seen).toEqual(alone[index]!.seen);
+        const events = shared.flatMap(({ reader }) => reader.events);
+        reused += events.length - new Set(events).size;
+      },
+    ),
+    { numRuns: 100 },
+  );
+  expect(reused).toBeGreaterThan(100);
+});
+
+const all = (stream: number) => ({ stream, length: 1e6, cut: 16_384, connects: 0 });
+
+test('of a stream that brings what another has brought nothing is held, though each of its frames is cut', () => {
+  const recent = new RecentEvents(() => undefined);
+  const messages = Array.from({ length: 10 }, (_, sequence) => frame('/a', 0, sequence));
+  const open = () => new Stream(new Reader('/a', 0, recent), messages);
+  const [first, second] = [open(), open()];
+  // Both have had an event, and are where they stand.
+  for (const stream of [first, second]) stream.read(frame('/a', 0, 0).length + 7, 1e6);
+  expect(first.read(1e6, 1e6)).toBe(1);
+  expect(second.read(1e6, 10)).toBe(0);
+  expect(second.reader.events.slice(1)).toEqual(first.reader.events.slice(1));
+  expect(second.reader.events.slice(1).every((event, index) => event === first.reader.events[1 + index])).toBe(true);
 });
 
 test('what another has brought is neither made nor kept again, however it is cut', () => {

@@ -142,6 +142,7 @@ test('a call that the server has begun to answer is not made again', async () =>
       again += 1;
       return true;
     },
+    findKnown: undefined,
   });
   call.headers({ ':status': '200', 'content-type': 'application/grpc' });
   call.closed(7);
