@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
+import { viewOf } from './bytes-part.js';
 import { diskError, type RecordingDisk, type RecordingFile } from './recording-disk.js';
 import { wholeRecords } from './whole-records.js';
 
@@ -10,6 +11,8 @@ export interface OutputOptions {
   readonly sync: SyncMode;
   readonly syncMs: number;
   readonly flushMs: number;
+  /** Gives memory for a megabyte of records. Default: ordinary memory. */
+  readonly allocate?: (bytes: number) => Buffer;
 }
 
 const done = Promise.resolve();
@@ -17,8 +20,8 @@ const chunkBytes = 1 << 20;
 const maxBufferedBytes = 8_000_000;
 // A longer record has memory of its own, which it fills.
 const longRecordBytes = chunkBytes / 4;
-// As many as can be waiting: then nothing is allocated while recording goes on.
-const maxSpareChunks = Math.ceil(maxBufferedBytes / chunkBytes);
+// As many as can be waiting, being written and being filled: then nothing is allocated while recording goes on.
+const maxSpareChunks = Math.ceil(maxBufferedBytes / chunkBytes) + 2;
 
 /** Records of one file that go to the disk in one call. */
 interface Chunk {
@@ -278,7 +281,8 @@ export class EventFileOutput {
 
   private newChunk(size: number, newFile: string | undefined): Chunk {
     const spare = size <= longRecordBytes ? this.spare.pop() : undefined;
-    const bytes = spare ?? Buffer.allocUnsafeSlow(size <= longRecordBytes ? chunkBytes : size);
-    return { bytes, view: new DataView(bytes.buffer), used: 0, newFile };
+    const { allocate = Buffer.allocUnsafeSlow } = this.options;
+    const bytes = spare ?? (size <= longRecordBytes ? allocate(chunkBytes) : Buffer.allocUnsafeSlow(size));
+    return { bytes, view: viewOf(bytes), used: 0, newFile };
   }
 }

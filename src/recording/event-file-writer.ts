@@ -5,6 +5,7 @@ import { type BytesPart, copyPart, RangeParts, wholePart } from './bytes-part.js
 import { baseOf, isHeader, lengthBytes, maxEventBytes, partFile, partOf } from './event-file-format.js';
 import { EventFileOutput, type SyncMode } from './event-file-output.js';
 import { EventForms } from './event-forms.js';
+import { KernelOffset, type RecordKernel } from './kernel/record-kernel.js';
 import { type PathName, PathTable } from './path-table.js';
 import type { RecordedEvent, RecordingWriter } from './recording.js';
 import { diskError, nodeDisk, type RecordingDisk } from './recording-disk.js';
@@ -52,7 +53,9 @@ export class EventFileWriter implements RecordingWriter {
   private readonly output: EventFileOutput;
   private readonly headers = new RepeatedHeaders();
   private readonly table = new PathTable();
-  private readonly event = new EventForms(this.table);
+  private readonly sources: KernelOffset;
+  private readonly targets: KernelOffset;
+  private readonly event: EventForms;
   // Of one batch, events mostly stand in one buffer and payloads in another.
   private readonly eventParts = new RangeParts();
   private readonly payloadParts = new RangeParts();
@@ -66,9 +69,10 @@ export class EventFileWriter implements RecordingWriter {
   /**
    * Makes `BASE.0000.bin`. `base` may be written as `BASE.bin` or `BASE.0000.bin`, too.
    * Errors: `failed-precondition` when the base has files, `resource-exhausted`, `permission-denied`, `internal`.
+   * @param kernel Copies events that stand in its memory.
    */
-  static async open(base: string, options: EventFileOptions = {}): Promise<EventFileWriter> {
-    const writer = new EventFileWriter(baseOf(base), options);
+  static async open(base: string, options: EventFileOptions = {}, kernel?: RecordKernel): Promise<EventFileWriter> {
+    const writer = new EventFileWriter(baseOf(base), options, kernel);
     await writer.begin(options.disk ?? nodeDisk);
     return writer;
   }
@@ -77,7 +81,11 @@ export class EventFileWriter implements RecordingWriter {
     /** What the names of the files begin with. */
     readonly base: string,
     options: EventFileOptions,
+    kernel: RecordKernel | undefined,
   ) {
+    this.sources = new KernelOffset(kernel);
+    this.targets = new KernelOffset(kernel);
+    this.event = new EventForms(this.table, kernel);
     this.maxFileBytes = (options.maxFileMb ?? Number.POSITIVE_INFINITY) * 1e6;
     this.maxFileS = options.maxFileS ?? Number.POSITIVE_INFINITY;
     this.output = new EventFileOutput({
@@ -85,6 +93,7 @@ export class EventFileWriter implements RecordingWriter {
       sync: options.sync ?? 'interval',
       syncMs: options.syncMs ?? 1000,
       flushMs: options.flushMs ?? 50,
+      ...(kernel === undefined ? {} : { allocate: (bytes) => kernel.buffer(bytes) }),
     });
   }
 
@@ -179,16 +188,27 @@ export class EventFileWriter implements RecordingWriter {
     const payloadBytes = payload.end - payload.start;
     const size = lengthBytes + eventBytes + payloadBytes;
     const { view, at } = output.room(size);
-    const payloadAt = event.readAndCopy(part, view, at + lengthBytes);
+    const isAdded = this.addInKernel(part, payload, view, at);
+    const payloadAt = isAdded ? 0 : event.readAndCopy(part, view, at + lengthBytes);
     const name = event.path === undefined ? undefined : table.names[event.path]!;
     if (name === undefined || event.payloadLength !== payloadBytes || eventBytes > maxEventBytes) {
       throw this.refusal(name, eventBytes, payloadBytes);
     }
-    view.setUint32(at, eventBytes, true);
-    copyPart(payload, view, payloadAt);
+    if (!isAdded) {
+      view.setUint32(at, eventBytes, true);
+      copyPart(payload, view, payloadAt);
+    }
     output.appended(size);
     this.fileBytes += size;
     return name;
+  }
+
+  private addInKernel(event: BytesPart, payload: BytesPart, target: DataView, at: number): boolean {
+    if (event.view !== payload.view) return false;
+    const from = this.sources.of(event.view);
+    const to = this.targets.of(target);
+    if (from < 0 || to < 0) return false;
+    return this.event.readAndAddRecord(event, from + event.start, from + payload.start, from + payload.end, to + at);
   }
 
   private refusal(name: PathName | undefined, eventBytes: number, payloadBytes: number): MeshError {

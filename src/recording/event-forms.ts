@@ -1,6 +1,7 @@
 import { hashOf, wordsOf } from '../messages/byte-words.js';
 import { type BytesPart, bufferOf, copyPart } from './bytes-part.js';
 import { EventScan } from './event-scan.js';
+import type { RecordKernel } from './kernel/record-kernel.js';
 import type { PathTable } from './path-table.js';
 
 // A path has a handful of forms, by how many digits its numbers have.
@@ -8,6 +9,8 @@ const mostForms = 4096;
 const slots = 4096;
 // What is rare is scanned; what is long takes its time anyway.
 const longestEvent = 1024;
+// What the kernel compares at once.
+const laneBytes = 16;
 // Longer numbers may be beyond what a number can hold.
 const longestNumber = 7;
 
@@ -17,6 +20,8 @@ interface EventForm {
   /** The bytes in words of four, the last of which ends with them: which of their bits count, and those bits. */
   readonly masks: Int32Array;
   readonly words: Int32Array;
+  /** Where both stand for the kernel; -1 for nowhere. */
+  readonly lanes: number;
   readonly path: number;
   /** Offsets in the event; 0 for what it has not. */
   readonly payloadLengthAt: number;
@@ -45,22 +50,28 @@ export class EventForms {
   fileWriteS = Number.NaN;
   clockName = '';
   private readonly table: PathTable;
+  private readonly kernel: RecordKernel | undefined;
   private readonly scan = new EventScan();
   private readonly forms: (EventForm | undefined)[] = new Array(slots).fill(undefined);
   private count = 0;
   /** Of the event before, if it was known. */
   private last: EventForm | undefined;
 
-  constructor(table: PathTable) {
+  /** @param kernel Compares events that stand in its memory. */
+  constructor(table: PathTable, kernel?: RecordKernel) {
     this.table = table;
+    this.kernel = kernel;
   }
 
-  /** Errors: `data-loss` when the bytes are no Event, `out-of-range` for integers beyond 2^53 - 1. */
-  read(view: DataView, start: number, end: number): void {
+  /**
+   * Errors: `data-loss` when the bytes are no Event, `out-of-range` for integers beyond 2^53 - 1.
+   * @param at Where in the kernel's memory the event begins, if it stands there.
+   */
+  read(view: DataView, start: number, end: number, at = -1): void {
     // Paths often come in the same turn.
     const guess = this.last?.follower;
-    if (guess !== undefined && isOf(guess, view, start, end - start)) this.take(guess, view, start);
-    else this.find(view, start, end);
+    if (guess !== undefined && this.isOf(guess, view, start, end - start, at)) this.take(guess, view, start);
+    else this.find(view, start, end, at);
   }
 
   /**
@@ -78,12 +89,25 @@ export class EventForms {
     return copyPart(part, target, at);
   }
 
+  /**
+   * Reads an event that stands in the kernel's memory, and writes the record of it and its payload to `to` there. False:
+   * it is none of those that are known best, and nothing was read.
+   */
+  readAndAddRecord(part: BytesPart, event: number, payload: number, payloadEnd: number, to: number): boolean {
+    const guess = this.last?.follower;
+    const { view, start, end } = part;
+    if (guess === undefined || guess.lanes < 0 || guess.length !== end - start) return false;
+    if (!this.kernel!.addRecord(guess.lanes, end - start, event, payload, payloadEnd, to)) return false;
+    this.take(guess, view, start);
+    return true;
+  }
+
   /** Among all forms, or by its fields. */
-  private find(view: DataView, start: number, end: number): void {
+  private find(view: DataView, start: number, end: number, at = -1): void {
     const { last } = this;
     const slot = slotOf(view, start, end - start);
     for (let form = this.forms[slot]; form !== undefined; form = form.next) {
-      if (isOf(form, view, start, end - start)) {
+      if (this.isOf(form, view, start, end - start, at)) {
         if (last !== undefined) last.follower = form;
         this.take(form, view, start);
         return;
@@ -92,6 +116,11 @@ export class EventForms {
     const bytes = bufferOf({ view, start, end });
     this.readFields(bytes);
     if (this.scan.isUsual && this.path !== undefined) this.learn(bytes, slot);
+  }
+
+  private isOf(form: EventForm, view: DataView, start: number, length: number, at: number): boolean {
+    if (at < 0 || form.lanes < 0) return isOf(form, view, start, length);
+    return form.length === length && this.kernel!.isOf(form.lanes, length, at);
   }
 
   private take(form: EventForm, view: DataView, at: number): void {
@@ -134,6 +163,7 @@ export class EventForms {
       length,
       masks,
       words: wordsOf(bytes).map((word, index) => word & masks[index]!),
+      lanes: this.lanesOf(bytes, mask),
       path: this.path!,
       payloadLengthAt,
       sequenceAt,
@@ -144,6 +174,22 @@ export class EventForms {
       follower: undefined,
     };
     this.count++;
+  }
+
+  private lanesOf(bytes: Buffer, mask: Buffer): number {
+    const { kernel } = this;
+    const { length } = bytes;
+    if (kernel === undefined || length < laneBytes) return -1;
+    const count = Math.ceil(length / laneBytes);
+    const lanes = kernel.buffer(2 * laneBytes * count);
+    for (let lane = 0; lane < count; lane++) {
+      const from = Math.min(lane * laneBytes, length - laneBytes);
+      for (let index = 0; index < laneBytes; index++) {
+        lanes[2 * laneBytes * lane + index] = mask[from + index]!;
+        lanes[2 * laneBytes * lane + laneBytes + index] = bytes[from + index]! & mask[from + index]!;
+      }
+    }
+    return kernel.offsetOf(lanes);
   }
 
   /** Damage that reads as events must not fill the memory. */

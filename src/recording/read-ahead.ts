@@ -13,6 +13,8 @@ export interface ReadAheadOptions {
   readonly blockBytes: number;
   /** Whether the bytes of one `read` stay as they are at the next. Otherwise memory is used again. */
   readonly keep: boolean;
+  /** Gives memory for a block. */
+  readonly allocate: (bytes: number) => Buffer;
 }
 
 /** A block that is being read: it stands behind some room for the end of the block before. */
@@ -30,8 +32,9 @@ interface Pending {
  */
 export class ReadAhead {
   private readonly roomBytes: number;
-  /** What the last `read` gave, and where in the file it begins. */
+  /** What the last `read` gave, all of the memory that it stands in, and where in the file it begins. */
   private given: Buffer = Buffer.alloc(0);
+  private memory: Buffer | undefined;
   private givenAt = 0;
   private pending: Pending | undefined;
   private spare: Buffer | undefined;
@@ -63,13 +66,15 @@ export class ReadAhead {
     if (follows && length <= before + ahead.length) {
       const start = this.roomBytes - before;
       this.given.copy(ahead.buffer, start, position - this.givenAt);
-      this.recycle(this.given);
+      this.recycle(this.memory);
+      this.memory = ahead.buffer;
       this.given = ahead.buffer.subarray(start, this.roomBytes + ahead.length);
     } else {
       this.recycle(ahead?.buffer);
       const wanted = Math.min(Math.max(length, blockBytes), size - position);
       const buffer = wanted <= blockBytes ? this.buffer() : Buffer.allocUnsafeSlow(wanted);
-      this.recycle(this.given);
+      this.recycle(this.memory);
+      this.memory = buffer;
       this.given = buffer.subarray(0, wanted);
       await this.readInto(this.given, position);
     }
@@ -98,12 +103,11 @@ export class ReadAhead {
   private buffer(): Buffer {
     const { spare } = this;
     this.spare = undefined;
-    return spare ?? Buffer.allocUnsafeSlow(this.roomBytes + this.options.blockBytes);
+    return spare ?? this.options.allocate(this.roomBytes + this.options.blockBytes);
   }
 
   private recycle(buffer: Buffer | undefined): void {
-    if (this.options.keep || buffer === undefined) return;
-    if (buffer.buffer.byteLength === this.roomBytes + this.options.blockBytes) this.spare = Buffer.from(buffer.buffer);
+    if (!this.options.keep && buffer?.length === this.roomBytes + this.options.blockBytes) this.spare = buffer;
   }
 
   private async readInto(bytes: Buffer, position: number): Promise<void> {

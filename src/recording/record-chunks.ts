@@ -24,6 +24,8 @@ export interface ChunkOptions {
   readonly blockBytes?: number;
   /** Whether the bytes of a chunk stay as they are when the next comes. Default false: they are used again. */
   readonly keep?: boolean;
+  /** Gives memory for a block; two are needed where none is kept. Default: ordinary memory. */
+  readonly allocate?: (bytes: number) => Buffer;
   readonly signal?: AbortSignal | undefined;
   readonly onDamage?: ((damage: Damage) => void) | undefined;
 }
@@ -46,8 +48,9 @@ export async function* recordChunks(
   options: ChunkOptions,
 ): AsyncGenerator<RecordChunk, void> {
   const { file, size, start = 0, end = size, keep = false, signal, onDamage } = options;
+  const { allocate = Buffer.allocUnsafeSlow } = options;
   const blockBytes = Math.min(options.blockBytes ?? usualBlockBytes, size);
-  const reader = new ReadAhead(handle, { file, size, end, blockBytes, keep });
+  const reader = new ReadAhead(handle, { file, size, end, blockBytes, keep, allocate });
   let position = start;
   let neededBytes = 0;
   let trusted = -1;

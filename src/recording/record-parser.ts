@@ -1,6 +1,7 @@
 import { viewOf } from './bytes-part.js';
 import { lengthBytes, maxEventBytes, maxPayloadBytes } from './event-file-format.js';
 import { EventForms } from './event-forms.js';
+import type { RecordKernel } from './kernel/record-kernel.js';
 import type { PathTable } from './path-table.js';
 
 /** Records that one chunk holds at most. */
@@ -46,8 +47,9 @@ export class RecordParser {
   constructor(
     table: PathTable,
     private readonly timeOf: RecordTimes,
+    private readonly kernel?: RecordKernel,
   ) {
-    this.event = new EventForms(table);
+    this.event = new EventForms(table, kernel);
   }
 
   /**
@@ -59,6 +61,7 @@ export class RecordParser {
     const { event, starts, eventEnds, ends, paths, sequences, times, sent } = this;
     const had = bytes.length;
     const view = viewOf(bytes);
+    const offset = this.kernel?.offsetOf(bytes) ?? -1;
     let at = 0;
     this.count = 0;
     for (;;) {
@@ -74,7 +77,7 @@ export class RecordParser {
       const eventEnd = eventStart + length;
       if (eventEnd > had) return this.short(at, eventEnd, leftBytes);
       try {
-        event.read(view, eventStart, eventEnd);
+        event.read(view, eventStart, eventEnd, offset < 0 ? -1 : offset + eventStart);
       } catch (error) {
         return damage(`its ${length} bytes of event: ${(error as Error).message}`);
       }

@@ -7,6 +7,7 @@ import { WireCursor } from '../../src/messages/varint.js';
 import { viewOf } from '../../src/recording/bytes-part.js';
 import { EventForms } from '../../src/recording/event-forms.js';
 import { EventScan } from '../../src/recording/event-scan.js';
+import { RecordKernel } from '../../src/recording/kernel/record-kernel.js';
 import { PathTable } from '../../src/recording/path-table.js';
 
 const stamp = fc.record({
@@ -55,17 +56,28 @@ function scanned(bytes: Buffer): object {
 }
 
 describe('events that are compared with one before', () => {
-  it('read as they do field by field, whatever came before', () => {
+  it.each([
+    { where: 'in JavaScript', kernelBytes: 0 },
+    { where: 'in the kernel', kernelBytes: 1 << 20 },
+    { where: 'in the kernel, which has no room for most forms', kernelBytes: 1 << 16 },
+  ])('read as they do field by field, whatever came before: $where', ({ kernelBytes }) => {
     fc.assert(
       fc.property(fc.array(fc.oneof(event, flipped, anything), { maxLength: 40 }), (events) => {
         const table = new PathTable();
-        const forms = new EventForms(table);
+        const kernel = kernelBytes === 0 ? undefined : new RecordKernel(kernelBytes);
+        const place = kernel?.buffer(64_000);
+        const forms = new EventForms(table, kernel);
         // Twice: what was learned from an event must not change what is read of it.
         for (const bytes of [...events, ...events]) {
-          const received = Buffer.concat([Buffer.alloc(3), bytes, Buffer.alloc(5, 0xff)]);
+          let received: Buffer = Buffer.concat([Buffer.alloc(3), bytes, Buffer.alloc(5, 0xff)]);
+          if (place !== undefined) {
+            place.set(received);
+            received = place.subarray(0, received.length);
+          }
           let read: object;
           try {
-            forms.read(viewOf(received), 3, 3 + bytes.length);
+            const at = kernel === undefined ? -1 : kernel.offsetOf(received) + 3;
+            forms.read(viewOf(received), 3, 3 + bytes.length, at);
             const { path, payloadLength, sequence, sentS, fileWriteS, clockName } = forms;
             const name = path === undefined ? undefined : table.names[path]!.path;
             read = { name, payloadLength, sequence, sentS, fileWriteS, clockName };

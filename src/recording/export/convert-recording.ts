@@ -5,6 +5,7 @@ import type { TypeRegistry } from '../../messages/registry.js';
 import type { Uri } from '../../messages/uri.js';
 import { EventFileReader } from '../event-file-reader.js';
 import { EventFileWriter } from '../event-file-writer.js';
+import { RecordKernel } from '../kernel/record-kernel.js';
 import type { McapCompression } from '../mcap/chunk-compression.js';
 import { McapReader } from '../mcap/mcap-reader.js';
 import { McapWriter } from '../mcap/mcap-writer.js';
@@ -70,6 +71,9 @@ export async function convertRecording(
 ): Promise<ConvertResult> {
   return new Conversion(reader, output, options).run();
 }
+
+// For what is read and what is written, two buffers each, and for some thousand forms of events.
+const kernelBytes = 16 << 20;
 
 interface Table {
   readonly key: string;
@@ -142,24 +146,26 @@ class Conversion {
     const { registry, compression } = this.options;
     const name = partial.begin(output);
     if (format === 'jsonl') return JsonLinesExport.create(name);
+    const kernel = new RecordKernel(kernelBytes);
     if (format === 'bin') {
-      const writer = await EventFileWriter.open(name);
+      const writer = await EventFileWriter.open(name, {}, kernel);
       const file = writer.files[0]!;
       partial.renamed(name, file);
-      if (reader instanceof McapReader) this.copy = (wanted) => copyMcap(reader, writer, wanted);
+      if (reader instanceof McapReader) this.copy = (wanted) => copyMcap(reader, writer, kernel, wanted);
       return exportOf(writer, file);
     }
-    const writer = await McapWriter.open(name, {
+    const mcapOptions = {
       registry,
       ...(compression === undefined ? {} : { compression }),
       // What only another MCAP file describes stays described.
-      ...(reader instanceof McapReader ? { schemaOf: (type) => reader.schemaOf(type) } : {}),
-    });
+      ...(reader instanceof McapReader ? { schemaOf: (type: string) => reader.schemaOf(type) } : {}),
+    };
+    const writer = await McapWriter.open(name, mcapOptions, kernel);
     const { startS = 0, endS, paths } = this.options;
     const [file, ...others] = reader.files;
     const isWhole = startS <= 0 && endS === undefined && paths === undefined && others.length === 0;
     if (isWhole && file !== undefined && reader instanceof EventFileReader) {
-      this.copy = (whole) => copyEventFile(file, writer, whole);
+      this.copy = (whole) => copyEventFile(file, writer, kernel, whole);
     }
     return exportOf(writer, name);
   }

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises';
+import type { RecordKernel } from '../kernel/record-kernel.js';
 import type { McapWriter } from '../mcap/mcap-writer.js';
 import { PathTable } from '../path-table.js';
 import { largeBlockBytes, recordChunks } from '../record-chunks.js';
@@ -9,11 +10,12 @@ import { diskError } from '../recording-disk.js';
 
 /**
  * Copies all records of an event file to an MCAP file without making events of them, which would take as long as all
- * the rest; gives their number. Errors: those of the reader of event files, and of the writer.
+ * the rest; gives their number. The kernel is that of the writer. Errors: those of the reader of event files, and of the writer.
  */
 export async function copyEventFile(
   file: string,
   writer: McapWriter,
+  kernel: RecordKernel,
   { signal, onDamage, onProgress }: Pick<ReadOptions, 'signal' | 'onDamage' | 'onProgress'>,
 ): Promise<number> {
   const handle = await open(file, 'r').catch((error) => {
@@ -23,9 +25,10 @@ export async function copyEventFile(
     const { size } = await handle.stat();
     const clock = new RecordingClock(await readAnchor(handle, { file, size, signal }));
     const table = new PathTable();
-    const parser = new RecordParser(table, clock.timeOf);
+    const parser = new RecordParser(table, clock.timeOf, kernel);
     let count = 0;
-    const options = { file, size, blockBytes: largeBlockBytes, signal, onDamage };
+    const allocate = (bytes: number): Buffer => kernel.buffer(bytes);
+    const options = { file, size, blockBytes: largeBlockBytes, allocate, signal, onDamage };
     for await (const { bytes, offset } of recordChunks(handle, parser, options)) {
       await writer.writeParsed(bytes, parser, table);
       count += parser.count;

@@ -1,5 +1,7 @@
 import { crc32 } from 'node:zlib';
-import { type BytesPart, copyPart } from '../bytes-part.js';
+import { type BytesPart, copyPart, viewOf } from '../bytes-part.js';
+import type { RecordKernel } from '../kernel/record-kernel.js';
+import type { PathChannels } from './mcap-channels.js';
 import { chunkHeadBytes, messageHeadBytes, opcode, recordHeadBytes } from './mcap-format.js';
 import { MessageIndex } from './message-index.js';
 import type { Nanos } from './nanos.js';
@@ -28,12 +30,17 @@ export interface MessageHead {
  * All of a chunk stands in one buffer as it will in the file, so that one call writes it.
  */
 export class ChunkBuilder {
+  private readonly kernel: RecordKernel | undefined;
   private readonly expectedBytes: number;
   private readonly compression: string;
   /** Of the chunk's own record, which stand before the messages. */
   private readonly headBytes: number;
-  private bytes: Buffer;
-  private view: DataView;
+  /** Of the usual size; a longer message gets its own. */
+  private readonly usual: Buffer;
+  private bytes!: Buffer;
+  private view!: DataView;
+  /** Where in the kernel's memory the bytes begin; -1 for elsewhere. */
+  private offset!: number;
   /** Behind the last message. */
   private used: number;
   /** By channel. */
@@ -46,14 +53,17 @@ export class ChunkBuilder {
   /**
    * @param expectedBytes Of the messages; a single one may exceed it.
    * @param compression As the chunk names it; empty for none.
+   * @param kernel For `addRecord`.
    */
-  constructor(expectedBytes: number, compression = '') {
+  constructor(expectedBytes: number, compression = '', kernel?: RecordKernel) {
+    this.kernel = kernel;
     this.expectedBytes = expectedBytes;
     this.compression = compression;
     this.headBytes = recordHeadBytes + chunkHeadBytes + 4 + compression.length + 8;
     // Small messages have indexes of an eighth of their size.
-    this.bytes = Buffer.allocUnsafeSlow(this.headBytes + expectedBytes + (expectedBytes >> 3));
-    this.view = new DataView(this.bytes.buffer);
+    const usualBytes = this.headBytes + expectedBytes + (expectedBytes >> 3);
+    this.usual = kernel?.buffer(usualBytes) ?? Buffer.allocUnsafeSlow(usualBytes);
+    this.use(this.usual);
     this.used = this.headBytes;
   }
 
@@ -89,6 +99,37 @@ export class ChunkBuilder {
     this.used = copyPart(data, view, at + recordHeadBytes + messageHeadBytes);
   }
 
+  /**
+   * Adds the two messages of an event that stands in the kernel's memory, and behind it its payload. False: they do not
+   * fit there, and are to be added one by one.
+   */
+  addRecord(path: PathChannels, head: MessageHead, event: number, eventEnd: number, end: number): boolean {
+    const at = this.used;
+    const { payload, event: events } = path;
+    const eventAt = at + recordHeadBytes + messageHeadBytes + end - eventEnd;
+    const behind = eventAt + recordHeadBytes + messageHeadBytes + eventEnd - event;
+    const { kernel, offset } = this;
+    if (kernel === undefined || offset < 0 || behind > this.bytes.length) return false;
+    const { sequence, log, publish } = head;
+    this.index(payload.id).add(log, at - this.headBytes);
+    this.index(events.id).add(log, eventAt - this.headBytes);
+    kernel.addMessages(
+      offset + at,
+      event,
+      eventEnd,
+      end,
+      payload.id,
+      events.id,
+      sequence,
+      log.low,
+      log.high,
+      publish.low,
+      publish.high,
+    );
+    this.used = behind;
+    return true;
+  }
+
   /** Writes the Message Index records behind the messages. */
   finish(): FinishedChunk {
     const indexOffsets = new Map<number, number>();
@@ -121,6 +162,7 @@ export class ChunkBuilder {
   clear(): void {
     for (const index of this.touched) index.clear();
     this.touched.length = 0;
+    this.use(this.usual);
     this.used = this.headBytes;
     this.startS = Number.POSITIVE_INFINITY;
     this.endS = 0;
@@ -152,8 +194,13 @@ export class ChunkBuilder {
   private grow(bytes: number): void {
     const larger = Buffer.allocUnsafeSlow(this.used + bytes);
     this.bytes.copy(larger, 0, 0, this.used);
-    this.bytes = larger;
-    this.view = new DataView(larger.buffer);
+    this.use(larger);
+  }
+
+  private use(bytes: Buffer): void {
+    this.bytes = bytes;
+    this.view = viewOf(bytes);
+    this.offset = this.kernel?.offsetOf(bytes) ?? -1;
   }
 }
 

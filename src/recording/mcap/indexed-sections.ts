@@ -25,13 +25,15 @@ export interface IndexedSectionsOptions {
   readonly wants: (chunk: McapTypes.ChunkIndex) => boolean;
   /** Whether a section's memory is used again when the next is asked for. */
   readonly lend: boolean;
+  /** Gives memory for sections that are lent. Default: ordinary memory. */
+  readonly allocate?: (bytes: number) => Buffer;
   readonly onDamage: OnDamage;
 }
 
 /** The chunks that the index names and are wanted, in the order of the file; the next is read ahead. */
 export async function* indexedSections(
   file: McapFile,
-  { wants, lend, onDamage }: IndexedSectionsOptions,
+  { wants, lend, allocate = Buffer.allocUnsafeSlow, onDamage }: IndexedSectionsOptions,
 ): AsyncGenerator<McapSection, void> {
   const chunks = [...(file.index?.chunkIndexes ?? [])]
     .filter(wants)
@@ -42,7 +44,7 @@ export async function* indexedSections(
     if (!lend) return undefined;
     const place = turn % 2;
     const had = lent[place];
-    if (had === undefined || had.length < length) lent[place] = Buffer.allocUnsafeSlow(length + (length >> 3));
+    if (had === undefined || had.length < length) lent[place] = allocate(length + (length >> 3));
     return lent[place];
   };
   const read = (index: number): Promise<Buffer | MeshError> | undefined => {

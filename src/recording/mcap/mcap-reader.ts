@@ -32,6 +32,7 @@ interface Looking {
   readonly take: (found: MessagePairs) => void;
   /** Whether the memory of one step is used again at the next. */
   readonly lend: boolean;
+  readonly allocate?: (bytes: number) => Buffer;
   readonly onDamage: (damage: Damage) => void;
 }
 
@@ -112,10 +113,15 @@ export class McapReader implements RecordingReader {
   /**
    * Hands the events that are wanted to `take` without making objects of them, a thousand or so for each step; what they
    * stand in is used again at the next. Errors: as `batches`.
+   * @param allocate Gives memory for them.
    */
-  async *parts(options: ReadOptions, take: (parts: EventParts) => void): AsyncGenerator<void, void> {
+  async *parts(
+    options: ReadOptions,
+    take: (parts: EventParts) => void,
+    allocate: (bytes: number) => Buffer,
+  ): AsyncGenerator<void, void> {
     throwIfAborted(options.signal);
-    yield* this.found(await this.wanted(options), take, { ...options, lend: true });
+    yield* this.found(await this.wanted(options), take, { ...options, lend: true, allocate });
   }
 
   /** Can be called twice. */
@@ -141,12 +147,14 @@ export class McapReader implements RecordingReader {
   private async *found(
     wanted: WantedEvents,
     take: (found: MessagePairs) => void,
-    { signal, onProgress, lend = false, onDamage = () => undefined }: ReadOptions,
+    options: ReadOptions & Pick<Looking, 'allocate'>,
   ): AsyncGenerator<void, void> {
+    const { signal, onProgress, lend = false, onDamage = () => undefined, allocate } = options;
     const totalBytes = this.opened.reduce((total, { size }) => total + size, 0);
     let doneBytes = 0;
     for (const file of this.opened) {
-      for await (const readBytes of this.foundIn(file, { wanted, take, lend, onDamage })) {
+      const looking = { wanted, take, lend, onDamage, ...(allocate === undefined ? {} : { allocate }) };
+      for await (const readBytes of this.foundIn(file, looking)) {
         throwIfAborted(signal);
         yield;
         onProgress?.(doneBytes + readBytes, totalBytes);
@@ -157,7 +165,8 @@ export class McapReader implements RecordingReader {
   }
 
   /** Gives how far it has come after each step. */
-  private async *foundIn(file: McapFile, { wanted, take, lend, onDamage }: Looking): AsyncGenerator<number, void> {
+  private async *foundIn(file: McapFile, looking: Looking): AsyncGenerator<number, void> {
+    const { wanted, take, lend, onDamage } = looking;
     const pairs = new MessagePairs(this.schemas, this.decoder, wanted);
     for (const schema of file.index?.schemasById.values() ?? []) this.schemas.addSchema(schema);
     for (const channel of file.index?.channelsById.values() ?? []) {
@@ -167,7 +176,7 @@ export class McapReader implements RecordingReader {
       chunkOverlaps(chunk, wanted.fromS, wanted.toS) &&
       (chunk.messageIndexOffsets.size === 0 || pairs.wantsAny(chunk.messageIndexOffsets.keys()));
     const sections =
-      file.index === undefined ? scannedSections(file, onDamage) : indexedSections(file, { wants, lend, onDamage });
+      file.index === undefined ? scannedSections(file, onDamage) : indexedSections(file, { ...looking, wants });
     for await (const { records, offset, end, isTorn = false } of sections) {
       const view = viewOf(records);
       let at = 0;

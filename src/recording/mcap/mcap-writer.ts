@@ -1,4 +1,3 @@
-import { crc32 } from 'node:zlib';
 import { MeshError } from '../../base/errors.js';
 import { furrowVersion } from '../../mesh/version.js';
 import type { TypeRegistry } from '../../messages/registry.js';
@@ -6,6 +5,7 @@ import { AppendingFile } from '../appending-file.js';
 import { type BytesPart, RangeParts, viewOf } from '../bytes-part.js';
 import { lengthBytes } from '../event-file-format.js';
 import { EventForms } from '../event-forms.js';
+import type { RecordKernel } from '../kernel/record-kernel.js';
 import { PathTable } from '../path-table.js';
 import type { RecordParser } from '../record-parser.js';
 import type { RecordedEvent, RecordingWriter } from '../recording.js';
@@ -13,7 +13,7 @@ import { nodeDisk, type RecordingDisk } from '../recording-disk.js';
 import { ChunkBuilder } from './chunk-builder.js';
 import { type ChunkCompressor, chunkCompressor, hasZstd, type McapCompression } from './chunk-compression.js';
 import { McapChannels, type PathChannels, type PayloadSchema } from './mcap-channels.js';
-import { opcode, summaryMetadataName } from './mcap-format.js';
+import { encodeEnding } from './mcap-ending.js';
 import { Nanos } from './nanos.js';
 import { RecordEncoder } from './record-encoder.js';
 
@@ -39,6 +39,7 @@ const defaultChunkBytes = 1 << 20;
  */
 export class McapWriter implements RecordingWriter {
   private readonly file: AppendingFile;
+  private readonly kernel: RecordKernel | undefined;
   private readonly channels: McapChannels;
   /** A number for each path, which is also its place in `channels.paths`. */
   private readonly table = new PathTable();
@@ -64,22 +65,24 @@ export class McapWriter implements RecordingWriter {
   private endS = 0;
   private closed: Promise<void> | undefined;
 
-  private constructor(file: AppendingFile, options: McapWriterOptions) {
+  private constructor(file: AppendingFile, options: McapWriterOptions, kernel: RecordKernel | undefined) {
     const { registry, chunkBytes = defaultChunkBytes, compression = hasZstd ? 'zstd' : 'none', schemaOf } = options;
     this.file = file;
+    this.kernel = kernel;
     this.compressor = chunkCompressor(compression);
     this.channels = new McapChannels(registry, schemaOf);
-    this.filling = new ChunkBuilder(chunkBytes, this.compressor?.name);
-    this.other = new ChunkBuilder(chunkBytes, this.compressor?.name);
+    this.filling = new ChunkBuilder(chunkBytes, this.compressor?.name, kernel);
+    this.other = new ChunkBuilder(chunkBytes, this.compressor?.name, kernel);
   }
 
   /**
    * Makes the file. Errors: `unimplemented` for a compression that this Node lacks, `failed-precondition` when the file
    * is there already, `resource-exhausted`, `permission-denied`, `internal`.
+   * @param kernel Copies what `writeParsed` is given, if it stands in its memory.
    */
-  static async open(file: string, options: McapWriterOptions): Promise<McapWriter> {
+  static async open(file: string, options: McapWriterOptions, kernel?: RecordKernel): Promise<McapWriter> {
     chunkCompressor(options.compression ?? 'none');
-    const writer = new McapWriter(await AppendingFile.create(file, options.disk ?? nodeDisk), options);
+    const writer = new McapWriter(await AppendingFile.create(file, options.disk ?? nodeDisk), options, kernel);
     await writer.file.append([new RecordEncoder().magic().header(`furrow ${furrowVersion()}`).bytes]);
     return writer;
   }
@@ -111,6 +114,7 @@ export class McapWriter implements RecordingWriter {
     this.checkOpen();
     const { starts, eventEnds, ends, paths, sequences, times, sent, count } = parser;
     const view = viewOf(bytes);
+    const offset = this.kernel?.offsetOf(bytes) ?? -1;
     for (let row = 0; row < count; row++) {
       const start = starts[row]! + lengthBytes;
       const eventEnd = eventEnds[row]!;
@@ -119,7 +123,11 @@ export class McapWriter implements RecordingWriter {
       const path = this.parsedPaths[number] ?? this.addParsedPath(number, table);
       if (!this.filling.hasRoom(2, ends[row]! - start)) await this.storeChunk();
       this.setHead(sequences[row]!, timeS, sent[row]!);
-      this.add(path, timeS, { view, start, end: eventEnd }, { view, start: eventEnd, end: ends[row]! });
+      const end = ends[row]!;
+      const { head, filling } = this;
+      const isIn = offset >= 0 && filling.addRecord(path, head, offset + start, offset + eventEnd, offset + end);
+      if (isIn) this.count(path, timeS, end - eventEnd);
+      else this.add(path, timeS, { view, start, end: eventEnd }, { view, start: eventEnd, end });
     }
   }
 
@@ -154,10 +162,14 @@ export class McapWriter implements RecordingWriter {
   /** Adds the two messages of the event whose head is set. */
   private add(path: PathChannels, timeS: number, event: BytesPart, payload: BytesPart): void {
     const { head, filling } = this;
-    filling.addTime(timeS);
     filling.addMessage(path.payload.id, head, payload);
     filling.addMessage(path.event.id, head, event);
-    path.tally.add(head.sequence, timeS, payload.end - payload.start);
+    this.count(path, timeS, payload.end - payload.start);
+  }
+
+  private count(path: PathChannels, timeS: number, payloadBytes: number): void {
+    this.filling.addTime(timeS);
+    path.tally.add(this.head.sequence, timeS, payloadBytes);
     if (timeS < this.startS) this.startS = timeS;
     if (timeS > this.endS) this.endS = timeS;
   }
@@ -237,53 +249,12 @@ export class McapWriter implements RecordingWriter {
       if (this.failure !== undefined) throw this.failure;
       if (this.filling.length > 0) await this.storeChunk();
       await this.stored();
-      await this.file.append([this.ending()]);
+      const { channels, chunks, chunkIndexes, startS, endS } = this;
+      await this.file.append([encodeEnding(this.file.length, { channels, chunks, chunkIndexes, startS, endS })]);
       await this.file.sync();
     } finally {
       await this.file.close();
     }
-  }
-
-  /** Everything behind the chunks. */
-  private ending(): Buffer {
-    const { paths, schemas } = this.channels;
-    const start = this.file.length;
-    const end = new RecordEncoder().metadata(summaryMetadataName, this.pathTotals());
-    const metadataBytes = end.length;
-    end.dataEnd();
-    const summaryStart = end.length;
-    const groups: { code: number; start: number; length: number }[] = [];
-    const group = (code: number, write: () => void): void => {
-      const from = end.length;
-      write();
-      if (end.length > from) groups.push({ code, start: start + from, length: end.length - from });
-    };
-    group(opcode.schema, () => schemas.forEach((schema) => void end.schema(schema)));
-    group(opcode.channel, () => paths.forEach((path) => void end.channel(path.payload).channel(path.event)));
-    group(opcode.statistics, () => end.statistics(this.statistics()));
-    group(opcode.metadataIndex, () => end.metadataIndex(summaryMetadataName, start, metadataBytes));
-    group(opcode.chunkIndex, () => end.raw(this.chunkIndexes.bytes));
-    const offsetsStart = end.length;
-    for (const { code, start, length } of groups) end.summaryOffset(code, start, length);
-    end.footerStart(start + summaryStart, start + offsetsStart);
-    return end.footerEnd(crc32(end.bytes.subarray(summaryStart))).magic().bytes;
-  }
-
-  private statistics() {
-    const { paths, schemas } = this.channels;
-    const messages = new Map<number, number>();
-    for (const { payload, event, tally } of paths) {
-      messages.set(payload.id, tally.count);
-      messages.set(event.id, tally.count);
-    }
-    const isEmpty = this.endS < this.startS;
-    const times = { startS: isEmpty ? 0 : this.startS, endS: this.endS };
-    return { messages, schemas: schemas.length, chunks: this.chunks, metadata: 1, ...times };
-  }
-
-  private pathTotals(): Record<string, string> {
-    const totals = this.channels.paths.map(({ payload, tally }) => [payload.id, JSON.stringify(tally.totals)]);
-    return Object.fromEntries(totals) as Record<string, string>;
   }
 
   private checkOpen(): void {
