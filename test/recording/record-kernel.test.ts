@@ -15,7 +15,7 @@ import { registry, sample } from './samples.js';
 const sourceFile = 'src/recording/kernel/record-kernel.wat';
 const lineChars = 110;
 
-// After a change of the source: npx vitest run -u test/recording/record-kernel.test.ts
+// After a change of the source: npx vitest run test/recording/record-kernel.test.ts -u
 test('the code is what its source says', async () => {
   const features = { simd: true };
   const tools = await wabt();
