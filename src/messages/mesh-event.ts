@@ -35,7 +35,7 @@ export interface BytesRange {
 }
 
 /** Its bytes. */
-export function lengthOf({ start, end }: BytesRange): number {
+export function lengthOf({ start, end }: Pick<BytesRange, 'start' | 'end'>): number {
   return end - start;
 }
 

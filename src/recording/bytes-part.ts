@@ -19,6 +19,8 @@ export function wholePart(bytes: Uint8Array): BytesPart {
   return { view: viewOf(bytes), start: 0, end: bytes.length };
 }
 
+export const noBytes: BytesPart = { view: new DataView(new ArrayBuffer(0)), start: 0, end: 0 };
+
 /** Makes parts of ranges; neighbours mostly stand in one buffer, or in buffers of one memory, and share a view. */
 export class RangeParts {
   private bytes: Buffer | undefined;

@@ -1,13 +1,13 @@
 import { basename, dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
-import { type BytesPart, copyPart, RangeParts, wholePart } from './bytes-part.js';
+import { type BytesPart, bufferOf, copyPart, noBytes, RangeParts, wholePart } from './bytes-part.js';
 import { baseOf, isHeader, lengthBytes, maxEventBytes, partFile, partOf } from './event-file-format.js';
 import { EventFileOutput, type SyncMode } from './event-file-output.js';
 import { EventForms } from './event-forms.js';
 import { KernelOffset, type RecordKernel } from './kernel/record-kernel.js';
 import { type PathName, PathTable } from './path-table.js';
-import type { RecordedEvent, RecordingWriter } from './recording.js';
+import type { RecordingWriter, StampedEvent } from './recording.js';
 import { diskError, nodeDisk, type RecordingDisk } from './recording-disk.js';
 import { RepeatedHeaders } from './repeated-headers.js';
 
@@ -116,11 +116,12 @@ export class EventFileWriter implements RecordingWriter {
    * Errors: `resource-exhausted`, `internal`; `invalid-argument` for an event whose payload is not as long as it says,
    * which would damage the file: those before it are written, it and those behind it are not.
    */
-  write(events: readonly RecordedEvent[]): Promise<void> {
+  write(events: readonly StampedEvent[]): Promise<void> {
     try {
-      for (const { event, timeS } of events) {
+      for (const { event, timeS, stamps = noBytes } of events) {
         const eventPart = this.eventParts.part(event.eventRange);
-        if (this.add(eventPart, this.payloadParts.part(event.payloadRange), timeS)) this.headers.keep(event, timeS);
+        const isHeader = this.add(eventPart, this.payloadParts.part(event.payloadRange), timeS, stamps);
+        if (isHeader) this.headers.keep(event.restamped(Buffer.concat([event.eventBytes, bufferOf(stamps)])), timeS);
       }
     } catch (error) {
       // What was added before must not wait for a next call.
@@ -132,7 +133,7 @@ export class EventFileWriter implements RecordingWriter {
   /** Adds an event in parts, which are copied; `commit` must follow. Errors: `invalid-argument` as `write`. */
   addParts(parts: EventParts): void {
     const { event, payload, timeS } = parts;
-    if (this.add(event, payload, timeS)) this.headers.keep(parts.toEvent(), timeS);
+    if (this.add(event, payload, timeS, noBytes)) this.headers.keep(parts.toEvent(), timeS);
   }
 
   /** What `write` does when it has added its events. Errors: `resource-exhausted`, `internal`. */
@@ -173,30 +174,31 @@ export class EventFileWriter implements RecordingWriter {
   }
 
   /** Gives whether later files begin with it, too. */
-  private add(event: BytesPart, payload: BytesPart, timeS: number): boolean {
+  private add(event: BytesPart, payload: BytesPart, timeS: number, stamps: BytesPart): boolean {
     if (this.fileBytes > this.maxFileBytes || this.spanS(timeS) >= this.maxFileS) this.roll(timeS);
-    const name = this.append(event, payload);
+    const name = this.append(event, payload, stamps);
     if (Number.isFinite(timeS)) this.fileStartS ??= timeS;
     this.events += 1;
     return isHeader(name.path);
   }
 
   /** Appends a record, if its bytes are an Event to its last field, which is what readers look for. */
-  private append(part: BytesPart, payload: BytesPart): PathName {
+  private append(part: BytesPart, payload: BytesPart, stamps: BytesPart): PathName {
     const { event, table, output } = this;
-    const eventBytes = part.end - part.start;
+    const stampsBytes = stamps.end - stamps.start;
+    const eventBytes = part.end - part.start + stampsBytes;
     const payloadBytes = payload.end - payload.start;
     const size = lengthBytes + eventBytes + payloadBytes;
     const { view, at } = output.room(size);
-    const isAdded = this.addInKernel(part, payload, view, at);
-    const payloadAt = isAdded ? 0 : event.readAndCopy(part, view, at + lengthBytes);
+    const isAdded = stampsBytes === 0 && this.addInKernel(part, payload, view, at);
+    const stampsAt = isAdded ? 0 : event.readAndCopy(part, view, at + lengthBytes);
     const name = event.path === undefined ? undefined : table.names[event.path]!;
     if (name === undefined || event.payloadLength !== payloadBytes || eventBytes > maxEventBytes) {
       throw this.refusal(name, eventBytes, payloadBytes);
     }
     if (!isAdded) {
       view.setUint32(at, eventBytes, true);
-      copyPart(payload, view, payloadAt);
+      copyPart(payload, view, copyPart(stamps, view, stampsAt));
     }
     output.appended(size);
     this.fileBytes += size;
@@ -234,7 +236,7 @@ export class EventFileWriter implements RecordingWriter {
     this.fileBytes = 0;
     this.fileStartS = Number.isFinite(timeS) ? timeS : undefined;
     for (const { eventBytes, payload } of this.headers.at(timeS)) {
-      this.append(wholePart(eventBytes), wholePart(payload));
+      this.append(wholePart(eventBytes), wholePart(payload), noBytes);
     }
   }
 }

@@ -6,11 +6,12 @@ import type { SubscriptionConfig } from '../config/types.js';
 import type { Mesh } from '../mesh/mesh.js';
 import { decodeEvent } from '../messages/envelope.js';
 import { lengthOf, type MeshEvent } from '../messages/mesh-event.js';
+import { noBytes } from './bytes-part.js';
 import { nearlyFull } from './disk-space.js';
 import { maxEventBytes } from './event-file-format.js';
 import { ownsPath } from './recorded-paths.js';
 import { RecorderInput } from './recorder-input.js';
-import type { RecordedEvent } from './recording.js';
+import type { StampedEvent } from './recording.js';
 import type { RecordingOutput } from './recording-output.js';
 import type { RecordingReport } from './recording-report.js';
 import { RecordingStamps } from './recording-stamps.js';
@@ -179,7 +180,9 @@ export class Recorder implements AsyncDisposable {
       leftOut = await this.writeBehind(stamped, MeshError.from(error, 'internal'));
     }
     this.events += stamped.length - leftOut.length;
-    for (const { event } of stamped) this.bytes += lengthOf(event.eventRange) + lengthOf(event.payloadRange);
+    for (const { event, stamps = noBytes } of stamped) {
+      this.bytes += lengthOf(event.eventRange) + lengthOf(stamps) + lengthOf(event.payloadRange);
+    }
     return leftOut;
   }
 
@@ -187,11 +190,11 @@ export class Recorder implements AsyncDisposable {
    * The writer refused one of the events: those before it are written. Leaves it out and writes those behind it. Any
    * other error ends the recording, and is thrown.
    */
-  private async writeBehind(events: readonly RecordedEvent[], why: MeshError): Promise<readonly MeshEvent[]> {
+  private async writeBehind(events: readonly StampedEvent[], why: MeshError): Promise<readonly MeshEvent[]> {
     const leftOut: MeshEvent[] = [];
     let rest = events;
     for (let error: MeshError | undefined = why; error !== undefined; ) {
-      const at = refusals.has(error.code) ? rest.findIndex(({ event }) => !isReadable(event)) : -1;
+      const at = refusals.has(error.code) ? rest.findIndex((one) => !isReadable(one)) : -1;
       if (at < 0) {
         this.fail(error);
         throw error;
@@ -237,9 +240,10 @@ export class Recorder implements AsyncDisposable {
 }
 
 /** Whether a reader finds its way through the event and behind it. */
-function isReadable({ eventBytes, payload }: MeshEvent): boolean {
+function isReadable({ event: { eventBytes, payload }, stamps = noBytes }: StampedEvent): boolean {
   try {
-    return decodeEvent(eventBytes).payloadLength === payload.length && eventBytes.length <= maxEventBytes;
+    const isWhole = decodeEvent(eventBytes).payloadLength === payload.length;
+    return isWhole && eventBytes.length + lengthOf(stamps) <= maxEventBytes;
   } catch {
     return false;
   }

@@ -4,7 +4,7 @@ import { MeshError } from '../base/errors.js';
 import type { TypeRegistry } from '../messages/registry.js';
 import { EventFileWriter, type SyncMode } from './event-file-writer.js';
 import { McapWriter } from './mcap/mcap-writer.js';
-import type { RecordedEvent, RecordingWriter } from './recording.js';
+import type { RecordingWriter, StampedEvent } from './recording.js';
 
 export type RecordingFormat = 'bin' | 'mcap';
 
@@ -24,6 +24,7 @@ export interface RecordingOutputOptions {
 
 /** Where a recorder writes to. */
 export interface RecordingOutput extends RecordingWriter {
+  write(events: readonly StampedEvent[]): Promise<void>;
   /** The files so far. */
   readonly files: readonly string[];
   /** Header events of before are not repeated in later files. */
@@ -67,7 +68,7 @@ class McapOutput implements RecordingOutput {
     if (sync === 'interval') this.timer = setInterval(() => void this.syncNow(), syncMs);
   }
 
-  async write(events: readonly RecordedEvent[]): Promise<void> {
+  async write(events: readonly StampedEvent[]): Promise<void> {
     await this.inTurn(() => this.writer.write(events));
     if (this.sync === 'each') await this.inTurn(() => this.writer.flush({ sync: true }));
   }

@@ -2,11 +2,10 @@ import type { Clock } from '../base/clock.js';
 import { EventStamper } from '../messages/event-stamps.js';
 import type { MeshEvent } from '../messages/mesh-event.js';
 import { semantics, type Timestamp } from '../messages/timestamp.js';
-import { type BytesPart, copyPart, RangeParts, viewOf, wholePart } from './bytes-part.js';
-import type { RecordedEvent } from './recording.js';
+import { type BytesPart, wholePart } from './bytes-part.js';
+import type { StampedEvent } from './recording.js';
 
 const empty = Buffer.alloc(0);
-const firstScratchBytes = 64 * 1024;
 
 /**
  * The stamps that recording adds, behind those an event has: when it came (`client/receive`), if it came over the mesh,
@@ -16,9 +15,6 @@ export class RecordingStamps {
   private readonly clock: Clock;
   private readonly offsetS: number;
   private readonly stampers = new Map<string, EventStamper>();
-  private readonly parts = new RangeParts();
-  private scratch = Buffer.allocUnsafeSlow(firstScratchBytes);
-  private view = viewOf(this.scratch);
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -26,14 +22,13 @@ export class RecordingStamps {
     this.offsetS = clock.system() - clock.monotonic();
   }
 
-  /** The events as they are to be written now. Their bytes are valid until the next call. */
-  stamp(events: readonly MeshEvent[]): RecordedEvent[] {
+  /** The events as they are to be written now. */
+  stamp(events: readonly MeshEvent[]): StampedEvent[] {
     const now = this.clock.monotonic();
     const timeS = now + this.offsetS;
-    const recorded: RecordedEvent[] = [];
+    const stamped: StampedEvent[] = [];
     let received: Timestamp | undefined;
     let stamps = this.encode(undefined, now);
-    let at = 0;
     for (let index = 0; index < events.length; index++) {
       const event = events[index]!;
       // What came together has one stamp.
@@ -41,19 +36,9 @@ export class RecordingStamps {
         received = event.received;
         stamps = this.encode(received, now);
       }
-      const part = this.parts.part(event.eventRange);
-      const bytes = part.end - part.start + stamps.end - stamps.start;
-      if (at + bytes > this.scratch.length) {
-        // Events that lie in the old one keep it until they are written.
-        this.scratch = Buffer.allocUnsafeSlow(Math.max(2 * this.scratch.length, bytes));
-        this.view = viewOf(this.scratch);
-        at = 0;
-      }
-      const end = copyPart(stamps, this.view, copyPart(part, this.view, at));
-      recorded.push({ event: event.restamped(this.scratch, at, end), timeS });
-      at = end;
+      stamped.push({ event, timeS, stamps });
     }
-    return recorded;
+    return stamped;
   }
 
   private encode(received: Timestamp | undefined, now: number): BytesPart {

@@ -1,4 +1,5 @@
 import type { MeshEvent } from '../messages/mesh-event.js';
+import type { BytesPart } from './bytes-part.js';
 
 /*
  * What event files and MCAP files have in common: everything above them (player, convert, cut, merge, info) reads
@@ -11,6 +12,12 @@ export interface RecordedEvent {
   readonly event: MeshEvent;
   /** Unix seconds on the recorder's clock: never goes back within a recording that one recorder made. */
   readonly timeS: number;
+}
+
+/** An event that a recorder writes. */
+export interface StampedEvent extends RecordedEvent {
+  /** Encoded stamps that it gets behind those that it has. Default: none. */
+  readonly stamps?: BytesPart;
 }
 
 /** The part of a recording that is wanted. */

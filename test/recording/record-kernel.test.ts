@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import wabt from 'wabt';
-import { type BytesPart, viewOf, wholePart } from '../../src/recording/bytes-part.js';
+import { type BytesPart, noBytes, viewOf, wholePart } from '../../src/recording/bytes-part.js';
 import { EventFileWriter } from '../../src/recording/event-file-writer.js';
 import { RecordKernel } from '../../src/recording/kernel/record-kernel.js';
 import { ChunkBuilder } from '../../src/recording/mcap/chunk-builder.js';
@@ -132,8 +132,14 @@ test('a chunk is the same to the byte, whoever copies its messages', () => {
             const view = viewOf(place);
             const channel = paths.find(({ payload: { topic } }) => topic.endsWith(path))!;
             const add = (builder: ChunkBuilder): void => {
-              builder.addMessage(channel.payload.id, head, { view, start: eventBytes.length, end });
-              builder.addMessage(channel.event.id, head, { view, start: 0, end: eventBytes.length });
+              const eventEnd = eventBytes.length;
+              builder.addMessage(channel.payload.id, head, { view, start: eventEnd, end }, noBytes);
+              builder.addMessage(
+                channel.event.id,
+                head,
+                { view, start: 0, end: 50 },
+                { view, start: 50, end: eventEnd },
+              );
             };
             add(plain);
             const offset = kernel.offsetOf(place);

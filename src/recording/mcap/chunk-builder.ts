@@ -83,8 +83,9 @@ export class ChunkBuilder {
     if (timeS > this.endS) this.endS = timeS;
   }
 
-  addMessage(channel: number, { sequence, log, publish }: MessageHead, data: BytesPart): void {
-    const length = messageHeadBytes + data.end - data.start;
+  /** Adds a message whose data are those of two parts, one behind the other. */
+  addMessage(channel: number, { sequence, log, publish }: MessageHead, data: BytesPart, more: BytesPart): void {
+    const length = messageHeadBytes + data.end - data.start + more.end - more.start;
     const at = this.used;
     if (at + recordHeadBytes + length > this.bytes.length) this.grow(recordHeadBytes + length);
     const { view } = this;
@@ -96,7 +97,7 @@ export class ChunkBuilder {
     view.setUint32(at + 11, sequence, true);
     log.write(view, at + 15);
     publish.write(view, at + 23);
-    this.used = copyPart(data, view, at + recordHeadBytes + messageHeadBytes);
+    this.used = copyPart(more, view, copyPart(data, view, at + recordHeadBytes + messageHeadBytes));
   }
 
   /**

@@ -1,14 +1,15 @@
 import { MeshError } from '../../base/errors.js';
 import { furrowVersion } from '../../mesh/version.js';
+import { lengthOf } from '../../messages/mesh-event.js';
 import type { TypeRegistry } from '../../messages/registry.js';
 import { AppendingFile } from '../appending-file.js';
-import { type BytesPart, RangeParts, viewOf } from '../bytes-part.js';
+import { type BytesPart, noBytes, RangeParts, viewOf } from '../bytes-part.js';
 import { lengthBytes } from '../event-file-format.js';
 import { EventForms } from '../event-forms.js';
 import type { RecordKernel } from '../kernel/record-kernel.js';
 import { PathTable } from '../path-table.js';
 import type { RecordParser } from '../record-parser.js';
-import type { RecordedEvent, RecordingWriter } from '../recording.js';
+import type { RecordingWriter, StampedEvent } from '../recording.js';
 import { nodeDisk, type RecordingDisk } from '../recording-disk.js';
 import { ChunkBuilder } from './chunk-builder.js';
 import { type ChunkCompressor, chunkCompressor, hasZstd, type McapCompression } from './chunk-compression.js';
@@ -93,16 +94,16 @@ export class McapWriter implements RecordingWriter {
   }
 
   /** Errors: `data-loss` for an event whose bytes are none or that has no URI; others as RecordingWriter says. */
-  async write(events: readonly RecordedEvent[]): Promise<void> {
+  async write(events: readonly StampedEvent[]): Promise<void> {
     this.checkOpen();
-    for (const { event, timeS } of events) {
+    for (const { event, timeS, stamps = noBytes } of events) {
       const eventPart = this.eventParts.part(event.eventRange);
       const payload = this.payloadParts.part(event.payloadRange);
-      const dataBytes = eventPart.end - eventPart.start + payload.end - payload.start;
+      const dataBytes = lengthOf(eventPart) + lengthOf(stamps) + lengthOf(payload);
       if (!this.filling.hasRoom(2, dataBytes)) await this.storeChunk();
       this.event.read(eventPart.view, eventPart.start, eventPart.end);
       this.setHead(this.event.sequence, timeS, this.event.sentS);
-      this.add(this.channelsOfEvent(), timeS, eventPart, payload);
+      this.add(this.channelsOfEvent(), timeS, payload, eventPart, stamps);
     }
   }
 
@@ -127,7 +128,7 @@ export class McapWriter implements RecordingWriter {
       const { head, filling } = this;
       const isIn = offset >= 0 && filling.addRecord(path, head, offset + start, offset + eventEnd, offset + end);
       if (isIn) this.count(path, timeS, end - eventEnd);
-      else this.add(path, timeS, { view, start, end: eventEnd }, { view, start: eventEnd, end });
+      else this.add(path, timeS, { view, start: eventEnd, end }, { view, start, end: eventEnd }, noBytes);
     }
   }
 
@@ -160,11 +161,11 @@ export class McapWriter implements RecordingWriter {
   }
 
   /** Adds the two messages of the event whose head is set. */
-  private add(path: PathChannels, timeS: number, event: BytesPart, payload: BytesPart): void {
+  private add(path: PathChannels, timeS: number, payload: BytesPart, event: BytesPart, stamps: BytesPart): void {
     const { head, filling } = this;
-    filling.addMessage(path.payload.id, head, payload);
-    filling.addMessage(path.event.id, head, event);
-    this.count(path, timeS, payload.end - payload.start);
+    filling.addMessage(path.payload.id, head, payload, noBytes);
+    filling.addMessage(path.event.id, head, event, stamps);
+    this.count(path, timeS, lengthOf(payload));
   }
 
   private count(path: PathChannels, timeS: number, payloadBytes: number): void {
