@@ -8,13 +8,15 @@ import { Command } from 'commander';
 import { formatNumber, formatRatio } from './format.js';
 import { machine, versions } from './machine.js';
 import { type FileCaseName, type FileRate, fileCaseNames } from './recording/file-cases.js';
-import { recordRate, subscribeRate } from './recording/record-cases.js';
+import { type EventRate, recordRate, subscribeRate } from './recording/record-cases.js';
 
 /*
  * How fast recordings are written, indexed and converted, beside what the disk takes and what @mcap/core writes; and
  * whether a recorder keeps up with a publisher as a plain subscriber does. Events are 320 bytes as a record of an event
  * file, and rates those of its bytes: `copy` reads what bin-to-mcap reads and writes as much as that writes, without a
- * look at it. Rates are medians of the rounds; nothing is asserted: other load on the machine shows.
+ * look at it. Rates are medians of the rounds; nothing is asserted: other load on the machine shows. A publisher is
+ * subscribed to and recorded in turn, several times a round, and the ratio is the median of those of neighbours: one
+ * publisher's rate drifts by a fifth from one second to the next.
  */
 
 interface Options {
@@ -27,12 +29,14 @@ interface Options {
 
 const options = new Command('npm run bench:recording --')
   .option('--megabytes <n>', 'size of the recording', '600')
-  .option('--seconds <n>', 'how long a publisher is recorded', '5')
+  .option('--seconds <n>', 'how long a publisher is recorded each time', '2')
   .option('--rounds <n>', 'times that each is measured', '3')
   .option('--folder <path>', 'where files are made; its disk is measured', tmpdir())
   .option('--json <file>', 'write the results there, too')
   .parse()
   .opts<Options>();
+
+const pairsOfRound = 3;
 
 interface Row {
   readonly name: string;
@@ -43,9 +47,13 @@ interface Row {
   readonly rounds: readonly number[];
   /** Milliseconds of all processors for a megabyte, median. */
   readonly cpuMsPerMb?: number;
+  /** Share of one processor that the end which took the events needed, median. */
+  readonly load?: number;
 }
 
 const rows: Row[] = [];
+const subscribing: EventRate[] = [];
+const recording: EventRate[] = [];
 const folder = mkdtempSync(join(options.folder, 'furrow-bench-recording-'));
 try {
   const rates = new Map<string, number[]>();
@@ -57,18 +65,18 @@ try {
       cpu.set(name, [...(cpu.get(name) ?? []), cpuMsPerMb]);
     }
   }
-  for (const [name, rounds] of rates) add(name, 'MB', rounds, median(cpu.get(name) ?? []));
+  for (const [name, rounds] of rates) {
+    add({ name, unit: 'MB', rounds, cpuMsPerMb: median(cpu.get(name) ?? []) });
+  }
   const publisher = fork(fileURLToPath(new URL('recording/publisher.js', import.meta.url)));
   try {
     const [port] = (await once(publisher, 'message')) as [number];
-    const subscribing: number[] = [];
-    const recording: number[] = [];
-    for (let round = 0; round < Number(options.rounds); round++) {
+    for (let pair = 0; pair < pairsOfRound * Number(options.rounds); pair++) {
       subscribing.push(await subscribeRate(port, Number(options.seconds)));
-      recording.push(await recordRate(port, Number(options.seconds), join(folder, `record-${round}`)));
+      recording.push(await recordRate(port, Number(options.seconds), join(folder, 'record')));
     }
-    add('subscribe', 'events', subscribing);
-    add('record', 'events', recording);
+    addEvents('subscribe', subscribing);
+    addEvents('record', recording);
   } finally {
     publisher.kill();
   }
@@ -82,11 +90,12 @@ const ratios = {
   'bin-to-mcap to copy': ratio('bin-to-mcap', 'copy'),
   'mcap-to-bin to copy-back': ratio('mcap-to-bin', 'copy-back'),
   'index-bin to disk': ratio('index-bin', 'disk'),
-  'record to subscribe': ratio('record', 'subscribe'),
+  'record to subscribe': median(recording.map(({ eventsPerS }, pair) => eventsPerS / subscribing[pair]!.eventsPerS)),
 };
-for (const { name, unit, value, rounds, cpuMsPerMb } of rows) {
+for (const { name, unit, value, rounds, cpuMsPerMb, load } of rows) {
   const spread = `${formatNumber(Math.min(...rounds))} … ${formatNumber(Math.max(...rounds))}`;
-  const cpu = cpuMsPerMb === undefined ? '' : `${formatNumber(cpuMsPerMb)} ms of CPU a MB`;
+  const cpu =
+    cpuMsPerMb === undefined ? `${formatNumber(100 * load!)} % of a CPU` : `${formatNumber(cpuMsPerMb)} ms of CPU a MB`;
   process.stdout.write(
     `${name.padEnd(24)} ${formatNumber(value).padStart(9)} ${`${unit}/s`.padEnd(9)} ${spread.padEnd(20)}${cpu}\n`,
   );
@@ -108,8 +117,13 @@ async function fileRate(name: FileCaseName): Promise<FileRate> {
   return rate as FileRate;
 }
 
-function add(name: string, unit: Row['unit'], rounds: readonly number[], cpuMsPerMb?: number): void {
-  rows.push({ name, unit, value: median(rounds), rounds, ...(cpuMsPerMb === undefined ? {} : { cpuMsPerMb }) });
+function addEvents(name: string, rates: readonly EventRate[]): void {
+  const rounds = rates.map(({ eventsPerS }) => eventsPerS);
+  add({ name, unit: 'events', rounds, load: median(rates.map(({ load }) => load)) });
+}
+
+function add(row: Omit<Row, 'value'>): void {
+  rows.push({ ...row, value: median(row.rounds) });
 }
 
 function median(values: readonly number[]): number {

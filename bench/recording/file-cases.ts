@@ -1,8 +1,9 @@
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { open, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { McapWriter as CoreWriter } from '@mcap/core';
 import { TypeRegistry } from 'furrow';
 import { convertRecording, EventFileWriter, McapWriter, openRecording, type RecordedEvent } from 'furrow/recording';
+import { copyBlocks, useMemory, writeBlocks } from './blocks.js';
 import { batchEvents, makeBatch, recordBytes } from './events.js';
 
 export interface FileRate {
@@ -12,6 +13,8 @@ export interface FileRate {
 }
 
 const registry = new TypeRegistry();
+// An MCAP file is larger than the event file, and the case needs some for itself.
+const memoryFactor = 1.5;
 
 /** In the order in which they are run: most read what one before has written. */
 export const fileCaseNames = [
@@ -94,7 +97,7 @@ export async function fileCase(name: FileCaseName, folder: string, megabytes: nu
   const batch = makeBatch(registry);
   if (target !== undefined) {
     await rm(target, { force: true });
-    await useMemory(target, bytes);
+    await useMemory(target, memoryFactor * bytes);
   }
   const startMs = performance.now();
   const before = process.cpuUsage();
@@ -102,73 +105,6 @@ export async function fileCase(name: FileCaseName, folder: string, megabytes: nu
   const { user, system } = process.cpuUsage(before);
   const megabytesPerS = bytes / 1e3 / (performance.now() - startMs);
   return { megabytesPerS, cpuMsPerMb: ((user + system) * 1e3) / bytes };
-}
-
-// An MCAP file is larger than the event file, and the case needs some for itself.
-const memoryFactor = 1.5;
-
-/**
- * Lets the system's cache use and free as much memory as the case will need of it. A virtual machine whose host takes
- * free memory back pays some ten microseconds for the first use of each page, which would be measured in place of the
- * case, in one run and not in the next.
- */
-async function useMemory(file: string, bytes: number): Promise<void> {
-  await writeBlocks(file, memoryFactor * bytes);
-  await rm(file);
-}
-
-const blockBytes = 1 << 20;
-const syncBytes = 16e6;
-
-/** Writes to the disk as fast as it goes: in blocks, which are brought to the disk meanwhile. */
-async function writeBlocks(file: string, bytes: number): Promise<void> {
-  const target = new SyncedFile(await open(file, 'w'));
-  const block = Buffer.alloc(blockBytes, 0x5a);
-  for (let left = bytes; left > 0; left -= block.length)
-    await target.write(block.subarray(0, Math.min(left, blockBytes)));
-  await target.close();
-}
-
-/** Reads all of `from` and writes `bytes` of it, more than once if need be; a block is read while one is written. */
-async function copyBlocks(from: string, to: string, bytes: number): Promise<void> {
-  const source = await open(from, 'r');
-  const target = new SyncedFile(await open(to, 'w'));
-  const { size } = await source.stat();
-  const blocks = [Buffer.alloc(blockBytes), Buffer.alloc(blockBytes)] as const;
-  const turns = Math.ceil(Math.max(size, bytes) / blockBytes);
-  const read = (turn: number) => source.read(blocks[turn % 2]!, 0, blockBytes, (turn * blockBytes) % size);
-  let next = read(0);
-  for (let turn = 0, left = bytes; turn < turns; turn++, left -= blockBytes) {
-    const { buffer } = await next;
-    next = read(turn + 1);
-    if (left > 0) await target.write(buffer.subarray(0, Math.min(left, blockBytes)));
-  }
-  await next;
-  await target.close();
-  await source.close();
-}
-
-class SyncedFile {
-  private syncing: Promise<void> | undefined;
-  private unsynced = 0;
-
-  constructor(private readonly handle: FileHandle) {}
-
-  async write(bytes: Buffer): Promise<void> {
-    await this.handle.write(bytes);
-    this.unsynced += bytes.length;
-    if (this.unsynced < syncBytes || this.syncing !== undefined) return;
-    this.unsynced = 0;
-    this.syncing = this.handle.datasync().then(() => {
-      this.syncing = undefined;
-    });
-  }
-
-  async close(): Promise<void> {
-    await this.syncing;
-    await this.handle.datasync();
-    await this.handle.close();
-  }
 }
 
 /** The same messages as `McapWriter` writes, two for each event, with chunks of the same size. */
