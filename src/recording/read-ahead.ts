@@ -37,7 +37,8 @@ export class ReadAhead {
   private memory: Buffer | undefined;
   private givenAt = 0;
   private pending: Pending | undefined;
-  private spare: Buffer | undefined;
+  /** One block is given and one is being read; while a long record is given, both are free. */
+  private readonly spares: Buffer[] = [];
 
   constructor(
     private readonly handle: FileHandle,
@@ -101,13 +102,11 @@ export class ReadAhead {
   }
 
   private buffer(): Buffer {
-    const { spare } = this;
-    this.spare = undefined;
-    return spare ?? this.options.allocate(this.roomBytes + this.options.blockBytes);
+    return this.spares.pop() ?? this.options.allocate(this.roomBytes + this.options.blockBytes);
   }
 
   private recycle(buffer: Buffer | undefined): void {
-    if (!this.options.keep && buffer?.length === this.roomBytes + this.options.blockBytes) this.spare = buffer;
+    if (!this.options.keep && buffer?.length === this.roomBytes + this.options.blockBytes) this.spares.push(buffer);
   }
 
   private async readInto(bytes: Buffer, position: number): Promise<void> {

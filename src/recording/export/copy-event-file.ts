@@ -10,7 +10,8 @@ import { diskError } from '../recording-disk.js';
 
 /**
  * Copies all records of an event file to an MCAP file without making events of them, which would take as long as all
- * the rest; gives their number. The kernel is that of the writer. Errors: those of the reader of event files, and of the writer.
+ * the rest; gives their number. The kernel is that of the writer. Errors: those of the reader of event files, and of
+ * the writer.
  */
 export async function copyEventFile(
   file: string,

@@ -5,7 +5,8 @@ import type { ReadOptions } from '../recording.js';
 
 /**
  * Copies the events of an MCAP file that are wanted to an event file without making objects of them, which would take
- * as long as all the rest; gives their number. The kernel is that of the writer. Errors: those of the reader, and of the writer.
+ * as long as all the rest; gives their number. The kernel is that of the writer. Errors: those of the reader, and of
+ * the writer.
  */
 export async function copyMcap(
   reader: McapReader,
