@@ -15,8 +15,17 @@ beforeAll(async () => {
   await writer.write(drive(100));
 });
 
-async function convert(...args: readonly string[]): Promise<{ code: number | null; lines: readonly string[] }> {
-  await using running = startFurrow(['convert', ...args], { cwd: home });
+interface Ended {
+  readonly code: number | null;
+  readonly lines: readonly string[];
+}
+
+function convert(...args: readonly string[]): Promise<Ended> {
+  return convertWith({}, ...args);
+}
+
+async function convertWith(env: Record<string, string>, ...args: readonly string[]): Promise<Ended> {
+  await using running = startFurrow(['convert', ...args], { cwd: home, env });
   const { code } = await running.ended({ timeoutMs: 25_000 });
   return { code, lines: running.lines };
 }
@@ -37,6 +46,15 @@ describe('furrow convert', () => {
     expect(back.lines[0]).toBe('back.bin');
     expect(back.lines[1]).toMatch(/^furrow convert: 100 events, [\d.]+ kB in /);
     expect(readFileSync(join(home, 'back.bin'))).toEqual(readFileSync(join(home, 'drive.0000.bin')));
+  });
+
+  it('writes the same where Node has no WebAssembly', async () => {
+    const env = { NODE_OPTIONS: '--jitless' };
+    expect((await convertWith({}, 'drive', 'with.mcap', '--compression', 'none')).code).toBe(0);
+    expect((await convertWith(env, 'drive', 'without.mcap', '--compression', 'none')).code).toBe(0);
+    expect(readFileSync(join(home, 'without.mcap')).equals(readFileSync(join(home, 'with.mcap')))).toBe(true);
+    expect((await convertWith(env, 'with.mcap', 'without.bin')).code).toBe(0);
+    expect(readFileSync(join(home, 'without.bin')).equals(readFileSync(join(home, 'drive.0000.bin')))).toBe(true);
   });
 
   it('ends at Ctrl-C without a trace', async () => {

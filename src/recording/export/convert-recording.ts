@@ -146,7 +146,7 @@ class Conversion {
     const { registry, compression } = this.options;
     const name = partial.begin(output);
     if (format === 'jsonl') return JsonLinesExport.create(name);
-    const kernel = new RecordKernel(kernelBytes);
+    const kernel = RecordKernel.open(kernelBytes);
     if (format === 'bin') {
       const writer = await EventFileWriter.open(name, {}, kernel);
       const file = writer.files[0]!;

@@ -16,7 +16,7 @@ import { diskError } from '../recording-disk.js';
 export async function copyEventFile(
   file: string,
   writer: McapWriter,
-  kernel: RecordKernel,
+  kernel: RecordKernel | undefined,
   { signal, onDamage, onProgress }: Pick<ReadOptions, 'signal' | 'onDamage' | 'onProgress'>,
 ): Promise<number> {
   const handle = await open(file, 'r').catch((error) => {
@@ -28,7 +28,7 @@ export async function copyEventFile(
     const table = new PathTable();
     const parser = new RecordParser(table, clock.timeOf, kernel);
     let count = 0;
-    const allocate = (bytes: number): Buffer => kernel.buffer(bytes);
+    const allocate = (bytes: number): Buffer => kernel?.buffer(bytes) ?? Buffer.allocUnsafeSlow(bytes);
     const options = { file, size, blockBytes: largeBlockBytes, allocate, signal, onDamage };
     for await (const { bytes, offset } of recordChunks(handle, parser, options)) {
       await writer.writeParsed(bytes, parser, table);

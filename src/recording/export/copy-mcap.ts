@@ -11,11 +11,12 @@ import type { ReadOptions } from '../recording.js';
 export async function copyMcap(
   reader: McapReader,
   writer: EventFileWriter,
-  kernel: RecordKernel,
+  kernel: RecordKernel | undefined,
   options: ReadOptions,
 ): Promise<number> {
   const before = writer.count;
   const add = (parts: EventParts): void => writer.addParts(parts);
-  for await (const _ of reader.parts(options, add, (bytes) => kernel.buffer(bytes))) await writer.commit();
+  const allocate = (bytes: number): Buffer => kernel?.buffer(bytes) ?? Buffer.allocUnsafeSlow(bytes);
+  for await (const _ of reader.parts(options, add, allocate)) await writer.commit();
   return writer.count - before;
 }

@@ -39,7 +39,19 @@ export class RecordKernel {
   private readonly capacity: number;
   private used = 0;
 
-  /** @param bytes Of the memory, of which pages that nobody uses cost nothing. */
+  /**
+   * Undefined where Node cannot run it: with `--jitless`, and on processors that are older than WebAssembly's vectors.
+   * @param bytes Of the memory, of which pages that nobody uses cost nothing.
+   */
+  static open(bytes: number): RecordKernel | undefined {
+    try {
+      return new RecordKernel(bytes);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Errors: where `open` gives undefined. */
   constructor(bytes: number) {
     const pages = Math.ceil(bytes / pageBytes);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
