@@ -53,9 +53,10 @@ export class BlockReader {
   /** What other subscriptions have brought, and what comes next here behind `count` messages that nobody has read yet. */
   expected(source: BlockSource, count: number): KnownFrames | undefined {
     const shared = sharedBy(source);
+    if (shared === undefined) return undefined;
     const { tracker, pattern } = this.options;
-    const next = shared === undefined ? undefined : tracker.expected(pattern);
-    return next === undefined ? undefined : shared!.from(next + count);
+    const next = tracker.expected(pattern);
+    return next === undefined ? undefined : shared.from(next + count);
   }
 
   private readBlock<T>(block: MessageBlock, source: BlockSource, parts: (readonly MeshEvent<T>[])[]): void {

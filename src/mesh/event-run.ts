@@ -3,6 +3,7 @@ import type { MeshEvent } from '../messages/mesh-event.js';
 import { frameStarts } from '../wire/frames.js';
 import type { KnownFrames, MessageBlock } from '../wire/types.js';
 
+// Their events hold the memory that each has come in.
 const maxRunBlocks = 16;
 
 /**

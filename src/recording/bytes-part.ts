@@ -19,13 +19,14 @@ export function wholePart(bytes: Uint8Array): BytesPart {
   return { view: viewOf(bytes), start: 0, end: bytes.length };
 }
 
+/** A part without bytes. */
 export const noBytes: BytesPart = { view: new DataView(new ArrayBuffer(0)), start: 0, end: 0 };
 
 /** Makes parts of ranges; neighbours mostly stand in one buffer, or in buffers of one memory, and share a view. */
 export class RangeParts {
   private bytes: Buffer | undefined;
   private offset = 0;
-  private view: DataView = new DataView(new ArrayBuffer(0));
+  private view = noBytes.view;
 
   part({ bytes, start, end }: BytesRange): BytesPart {
     if (bytes !== this.bytes) {

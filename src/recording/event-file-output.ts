@@ -11,8 +11,8 @@ export interface OutputOptions {
   readonly sync: SyncMode;
   readonly syncMs: number;
   readonly flushMs: number;
-  /** Gives memory for a megabyte of records. Default: ordinary memory. */
-  readonly allocate?: (bytes: number) => Buffer;
+  /** Gives memory for a megabyte of records. */
+  readonly allocate: (bytes: number) => Buffer;
 }
 
 const done = Promise.resolve();
@@ -281,8 +281,7 @@ export class EventFileOutput {
 
   private newChunk(size: number, newFile: string | undefined): Chunk {
     const spare = size <= longRecordBytes ? this.spare.pop() : undefined;
-    const { allocate = Buffer.allocUnsafeSlow } = this.options;
-    const bytes = spare ?? (size <= longRecordBytes ? allocate(chunkBytes) : Buffer.allocUnsafeSlow(size));
+    const bytes = spare ?? (size <= longRecordBytes ? this.options.allocate(chunkBytes) : Buffer.allocUnsafeSlow(size));
     return { bytes, view: viewOf(bytes), used: 0, newFile };
   }
 }

@@ -1,11 +1,11 @@
 import { basename, dirname } from 'node:path';
 import { MeshError } from '../base/errors.js';
-import type { MeshEvent } from '../messages/mesh-event.js';
+import { lengthOf, type MeshEvent } from '../messages/mesh-event.js';
 import { type BytesPart, bufferOf, copyPart, noBytes, RangeParts, wholePart } from './bytes-part.js';
 import { baseOf, isHeader, lengthBytes, maxEventBytes, partFile, partOf } from './event-file-format.js';
 import { EventFileOutput, type SyncMode } from './event-file-output.js';
 import { EventForms } from './event-forms.js';
-import { KernelOffset, type RecordKernel } from './kernel/record-kernel.js';
+import { allocatorOf, KernelOffset, type RecordKernel } from './kernel/record-kernel.js';
 import { type PathName, PathTable } from './path-table.js';
 import type { RecordingWriter, StampedEvent } from './recording.js';
 import { diskError, nodeDisk, type RecordingDisk } from './recording-disk.js';
@@ -93,7 +93,7 @@ export class EventFileWriter implements RecordingWriter {
       sync: options.sync ?? 'interval',
       syncMs: options.syncMs ?? 1000,
       flushMs: options.flushMs ?? 50,
-      ...(kernel === undefined ? {} : { allocate: (bytes) => kernel.buffer(bytes) }),
+      allocate: allocatorOf(kernel),
     });
   }
 
@@ -185,9 +185,9 @@ export class EventFileWriter implements RecordingWriter {
   /** Appends a record, if its bytes are an Event to its last field, which is what readers look for. */
   private append(part: BytesPart, payload: BytesPart, stamps: BytesPart): PathName {
     const { event, table, output } = this;
-    const stampsBytes = stamps.end - stamps.start;
-    const eventBytes = part.end - part.start + stampsBytes;
-    const payloadBytes = payload.end - payload.start;
+    const stampsBytes = lengthOf(stamps);
+    const eventBytes = lengthOf(part) + stampsBytes;
+    const payloadBytes = lengthOf(payload);
     const size = lengthBytes + eventBytes + payloadBytes;
     const { view, at } = output.room(size);
     const isAdded = stampsBytes === 0 && this.addInKernel(part, payload, view, at);

@@ -9,8 +9,6 @@ const mostForms = 4096;
 const slots = 4096;
 // What is rare is scanned; what is long takes its time anyway.
 const longestEvent = 1024;
-// What the kernel compares at once.
-const laneBytes = 16;
 // Longer numbers may be beyond what a number can hold.
 const longestNumber = 7;
 
@@ -163,7 +161,7 @@ export class EventForms {
       length,
       masks,
       words: wordsOf(bytes).map((word, index) => word & masks[index]!),
-      lanes: this.lanesOf(bytes, mask),
+      lanes: this.kernel?.addForm(bytes, mask) ?? -1,
       path: this.path!,
       payloadLengthAt,
       sequenceAt,
@@ -174,22 +172,6 @@ export class EventForms {
       follower: undefined,
     };
     this.count++;
-  }
-
-  private lanesOf(bytes: Buffer, mask: Buffer): number {
-    const { kernel } = this;
-    const { length } = bytes;
-    if (kernel === undefined || length < laneBytes) return -1;
-    const count = Math.ceil(length / laneBytes);
-    const lanes = kernel.buffer(2 * laneBytes * count);
-    for (let lane = 0; lane < count; lane++) {
-      const from = Math.min(lane * laneBytes, length - laneBytes);
-      for (let index = 0; index < laneBytes; index++) {
-        lanes[2 * laneBytes * lane + index] = mask[from + index]!;
-        lanes[2 * laneBytes * lane + laneBytes + index] = bytes[from + index]! & mask[from + index]!;
-      }
-    }
-    return kernel.offsetOf(lanes);
   }
 
   /** Damage that reads as events must not fill the memory. */

@@ -26,6 +26,7 @@ export type {
   RecordingSummary,
   RecordingWriter,
   Selection,
+  StampedEvent,
 } from './recording.js';
 export { recordingName } from './recording-name.js';
 export {

@@ -17,6 +17,9 @@ export interface ReadAheadOptions {
   readonly allocate: (bytes: number) => Buffer;
 }
 
+// One block is given and one is being read; while a long record is given, both are free.
+const mostSpares = 2;
+
 /** A block that is being read: it stands behind some room for the end of the block before. */
 interface Pending {
   readonly buffer: Buffer;
@@ -37,7 +40,6 @@ export class ReadAhead {
   private memory: Buffer | undefined;
   private givenAt = 0;
   private pending: Pending | undefined;
-  /** One block is given and one is being read; while a long record is given, both are free. */
   private readonly spares: Buffer[] = [];
 
   constructor(
@@ -106,7 +108,9 @@ export class ReadAhead {
   }
 
   private recycle(buffer: Buffer | undefined): void {
-    if (!this.options.keep && buffer?.length === this.roomBytes + this.options.blockBytes) this.spares.push(buffer);
+    const { spares, options, roomBytes } = this;
+    if (options.keep || spares.length === mostSpares) return;
+    if (buffer?.length === roomBytes + options.blockBytes) spares.push(buffer);
   }
 
   private async readInto(bytes: Buffer, position: number): Promise<void> {

@@ -16,6 +16,8 @@ export interface RecordedEvent {
 
 /** An event that a recorder writes. */
 export interface StampedEvent extends RecordedEvent {
+  /** As it came: what is written is this with `stamps`. */
+  readonly event: MeshEvent;
   /** Encoded stamps that it gets behind those that it has. Default: none. */
   readonly stamps?: BytesPart;
 }

@@ -1,16 +1,17 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import wabt from 'wabt';
 import { type BytesPart, noBytes, viewOf, wholePart } from '../../src/recording/bytes-part.js';
 import { EventFileWriter } from '../../src/recording/event-file-writer.js';
+import { convertRecording } from '../../src/recording/export/convert-recording.js';
 import { RecordKernel } from '../../src/recording/kernel/record-kernel.js';
 import { ChunkBuilder } from '../../src/recording/mcap/chunk-builder.js';
 import { McapChannels } from '../../src/recording/mcap/mcap-channels.js';
 import { Nanos } from '../../src/recording/mcap/nanos.js';
-import { registry, sample } from './samples.js';
+import { openRecording } from '../../src/recording/open-recording.js';
+import { folder, registry, sample, samples } from './sample-events.js';
 
 const sourceFile = 'src/recording/kernel/record-kernel.wat';
 const lineChars = 110;
@@ -61,14 +62,14 @@ const records = fc.array(
 );
 
 test('an event file is the same to the byte, whoever copies its events', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'furrow-kernel-'));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const home = await folder();
+  const adds = vi.spyOn(RecordKernel.prototype, 'addRecord');
   let run = 0;
   await fc.assert(
     fc.asyncProperty(records, async (wanted) => {
       const kernel = new RecordKernel(4 << 20);
       const place = kernel.buffer(1000);
-      const base = join(folder, `${run++}`);
+      const base = join(home, `${run++}`);
       await using plain = await EventFileWriter.open(`${base}-plain`, { sync: 'none' });
       await using copied = await EventFileWriter.open(`${base}-copied`, { sync: 'none' }, kernel);
       for (const { path, sequence, payload, timeS, isWrong, isOutside } of wanted) {
@@ -102,6 +103,7 @@ test('an event file is the same to the byte, whoever copies its events', async (
     }),
     { numRuns: 40 },
   );
+  expect(adds.mock.results.some(({ value }) => value === true)).toBe(true);
 });
 
 test('a chunk is the same to the byte, whoever copies its messages', () => {
@@ -162,4 +164,23 @@ test('a chunk is the same to the byte, whoever copies its messages', () => {
     { numRuns: 60 },
   );
   expect(inKernel).toBeGreaterThan(0);
+});
+
+test('conversions of event files to MCAP and back go by it', async () => {
+  const home = await folder();
+  await using writer = await EventFileWriter.open(join(home, 'from'));
+  await writer.write(samples(200));
+  await writer.close();
+  const messages = vi.spyOn(ChunkBuilder.prototype, 'addRecord').mockClear();
+  const records = vi.spyOn(RecordKernel.prototype, 'addRecord').mockClear();
+  for (const [from, to] of [
+    ['from.0000.bin', 'to.mcap'],
+    ['to.mcap', 'back.bin'],
+  ] as const) {
+    await using reader = await openRecording(join(home, from), { registry });
+    await convertRecording(reader, join(home, to), { registry, compression: 'none' });
+  }
+  expect(readFileSync(join(home, 'back.bin')).equals(readFileSync(join(home, 'from.0000.bin')))).toBe(true);
+  expect(messages.mock.results.filter(({ value }) => value === true)).toHaveLength(200);
+  expect(records.mock.results.filter(({ value }) => value === true).length).toBeGreaterThan(100);
 });

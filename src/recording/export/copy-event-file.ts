@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises';
-import type { RecordKernel } from '../kernel/record-kernel.js';
+import { allocatorOf, type RecordKernel } from '../kernel/record-kernel.js';
 import type { McapWriter } from '../mcap/mcap-writer.js';
 import { PathTable } from '../path-table.js';
 import { largeBlockBytes, recordChunks } from '../record-chunks.js';
@@ -28,8 +28,7 @@ export async function copyEventFile(
     const table = new PathTable();
     const parser = new RecordParser(table, clock.timeOf, kernel);
     let count = 0;
-    const allocate = (bytes: number): Buffer => kernel?.buffer(bytes) ?? Buffer.allocUnsafeSlow(bytes);
-    const options = { file, size, blockBytes: largeBlockBytes, allocate, signal, onDamage };
+    const options = { file, size, blockBytes: largeBlockBytes, allocate: allocatorOf(kernel), signal, onDamage };
     for await (const { bytes, offset } of recordChunks(handle, parser, options)) {
       await writer.writeParsed(bytes, parser, table);
       count += parser.count;

@@ -1,5 +1,5 @@
 import type { EventFileWriter, EventParts } from '../event-file-writer.js';
-import type { RecordKernel } from '../kernel/record-kernel.js';
+import { allocatorOf, type RecordKernel } from '../kernel/record-kernel.js';
 import type { McapReader } from '../mcap/mcap-reader.js';
 import type { ReadOptions } from '../recording.js';
 
@@ -16,7 +16,6 @@ export async function copyMcap(
 ): Promise<number> {
   const before = writer.count;
   const add = (parts: EventParts): void => writer.addParts(parts);
-  const allocate = (bytes: number): Buffer => kernel?.buffer(bytes) ?? Buffer.allocUnsafeSlow(bytes);
-  for await (const _ of reader.parts(options, add, allocate)) await writer.commit();
+  for await (const _ of reader.parts(options, add, allocatorOf(kernel))) await writer.commit();
   return writer.count - before;
 }

@@ -34,6 +34,8 @@ const laneBytes = 16;
  * must stand in its memory, which has a fixed size; callers do the same in JavaScript where they do not.
  */
 export class RecordKernel {
+  /** Writes the two messages of an event: see `record-kernel.wat`. */
+  readonly addMessages: KernelExports['addMessages'];
   private readonly exports: KernelExports;
   private readonly memory: ArrayBuffer;
   private readonly capacity: number;
@@ -57,6 +59,7 @@ export class RecordKernel {
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     const module = new WebAssembly.Module(Buffer.from(kernelCode, 'base64'));
     this.exports = new WebAssembly.Instance(module, { furrow: { memory } }).exports as KernelExports;
+    this.addMessages = this.exports.addMessages;
     this.memory = memory.buffer;
     this.capacity = pages * pageBytes;
   }
@@ -77,9 +80,25 @@ export class RecordKernel {
   }
 
   /**
-   * Whether the event of `length` bytes at `at` is one of a form: which of its bits count and which they are, lane by
-   * lane, stands at `form`. At least 16 bytes.
+   * Makes a form of an event and a mask of its bits that count: which do and which they are, lane by lane, the last of
+   * which ends with the event. Gives where it stands; -1 for an event shorter than a lane, and when no memory is left.
    */
+  addForm(event: Buffer, mask: Buffer): number {
+    const { length } = event;
+    if (length < laneBytes) return -1;
+    const count = Math.ceil(length / laneBytes);
+    const form = this.buffer(2 * laneBytes * count);
+    for (let lane = 0; lane < count; lane++) {
+      const from = Math.min(lane * laneBytes, length - laneBytes);
+      for (let index = 0; index < laneBytes; index++) {
+        form[2 * laneBytes * lane + index] = mask[from + index]!;
+        form[2 * laneBytes * lane + laneBytes + index] = event[from + index]! & mask[from + index]!;
+      }
+    }
+    return this.offsetOf(form);
+  }
+
+  /** Whether the event of `length` bytes at `at` is one of a form of that length. */
   isOf(form: number, length: number, at: number): boolean {
     return this.exports.isOf(form, length, at) === 1;
   }
@@ -91,10 +110,11 @@ export class RecordKernel {
   addRecord(form: number, length: number, event: number, payload: number, payloadEnd: number, to: number): boolean {
     return this.exports.addRecord(form, length, event, payload, payloadEnd, to) === 1;
   }
+}
 
-  get addMessages(): KernelExports['addMessages'] {
-    return this.exports.addMessages;
-  }
+/** Gives memory of the kernel; ordinary memory where there is none. */
+export function allocatorOf(kernel: RecordKernel | undefined): (bytes: number) => Buffer {
+  return (bytes) => kernel?.buffer(bytes) ?? Buffer.allocUnsafeSlow(bytes);
 }
 
 /** Where in the kernel's memory views begin; the same one mostly comes many times, and to ask it takes longer than copying. */

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { type BytesPart, copyPart, viewOf } from '../bytes-part.js';
-import type { RecordKernel } from '../kernel/record-kernel.js';
+import { allocatorOf, type RecordKernel } from '../kernel/record-kernel.js';
 import type { PathChannels } from './mcap-channels.js';
 import { chunkHeadBytes, messageHeadBytes, opcode, recordHeadBytes } from './mcap-format.js';
 import { MessageIndex } from './message-index.js';
@@ -62,7 +62,7 @@ export class ChunkBuilder {
     this.headBytes = recordHeadBytes + chunkHeadBytes + 4 + compression.length + 8;
     // Small messages have indexes of an eighth of their size.
     const usualBytes = this.headBytes + expectedBytes + (expectedBytes >> 3);
-    this.usual = kernel?.buffer(usualBytes) ?? Buffer.allocUnsafeSlow(usualBytes);
+    this.usual = allocatorOf(kernel)(usualBytes);
     this.use(this.usual);
     this.used = this.headBytes;
   }

@@ -26,7 +26,7 @@ export interface IndexedSectionsOptions {
   /** Whether a section's memory is used again when the next is asked for. */
   readonly lend: boolean;
   /** Gives memory for sections that are lent. Default: ordinary memory. */
-  readonly allocate?: (bytes: number) => Buffer;
+  readonly allocate?: ((bytes: number) => Buffer) | undefined;
   readonly onDamage: OnDamage;
 }
 

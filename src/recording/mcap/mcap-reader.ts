@@ -32,7 +32,8 @@ interface Looking {
   readonly take: (found: MessagePairs) => void;
   /** Whether the memory of one step is used again at the next. */
   readonly lend: boolean;
-  readonly allocate?: (bytes: number) => Buffer;
+  /** Gives memory for it. Default: ordinary memory. */
+  readonly allocate?: ((bytes: number) => Buffer) | undefined;
   readonly onDamage: (damage: Damage) => void;
 }
 
@@ -153,8 +154,7 @@ export class McapReader implements RecordingReader {
     const totalBytes = this.opened.reduce((total, { size }) => total + size, 0);
     let doneBytes = 0;
     for (const file of this.opened) {
-      const looking = { wanted, take, lend, onDamage, ...(allocate === undefined ? {} : { allocate }) };
-      for await (const readBytes of this.foundIn(file, looking)) {
+      for await (const readBytes of this.foundIn(file, { wanted, take, lend, allocate, onDamage })) {
         throwIfAborted(signal);
         yield;
         onProgress?.(doneBytes + readBytes, totalBytes);

@@ -1,6 +1,6 @@
 import { MeshError } from '../../base/errors.js';
 import { type EventDecoder, MeshEvent } from '../../messages/mesh-event.js';
-import { type BytesPart, bufferOf, viewOf } from '../bytes-part.js';
+import { type BytesPart, bufferOf, noBytes, viewOf } from '../bytes-part.js';
 import type { EventParts } from '../event-file-writer.js';
 import { pathKey } from '../path-patterns.js';
 import type { PathName } from '../path-table.js';
@@ -10,8 +10,6 @@ import { ForeignEvents, nameOfChannel } from './foreign-events.js';
 import { eventSchemaName, eventTopicSuffix, logTimeAt, messageHeadBytes, publishTimeAt } from './mcap-format.js';
 import { Nanos } from './nanos.js';
 import type { ChannelRecord } from './record-encoder.js';
-
-const none = new DataView(new ArrayBuffer(0));
 
 /** A channel whose messages are payloads. */
 interface PayloadChannel {
@@ -57,8 +55,8 @@ type FoundPart = { -readonly [Key in keyof BytesPart]: BytesPart[Key] };
  * fields tell of the event that `add` found last, until the next `add`.
  */
 export class MessagePairs implements EventParts {
-  readonly event: FoundPart = { view: none, start: 0, end: 0 };
-  readonly payload: FoundPart = { view: none, start: 0, end: 0 };
+  readonly event: FoundPart = { ...noBytes };
+  readonly payload: FoundPart = { ...noBytes };
   timeS = 0;
   /** The lower 32 bits. */
   sequence = 0;
@@ -192,7 +190,7 @@ export class MessagePairs implements EventParts {
       topic = {
         hasEvents: false,
         channel: undefined,
-        view: none,
+        view: noBytes.view,
         start: 0,
         end: 0,
         sequence: 0,
